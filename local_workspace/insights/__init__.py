@@ -1,0 +1,1 @@
+"""The local Azure Monitor: telemetry in (Breeze), tables (DuckDB), queries out (Log Analytics REST)."""
