@@ -57,4 +57,6 @@ class Unavailable(DeskError):
     kind = "unavailable"
 
 
-KINDS: dict[str, type[DeskError]] = {error.kind: error for error in (Invalid, NotFound, Conflict, Forbidden, Unavailable)}
+KINDS: dict[str, type[DeskError]] = {
+    error.kind: error for error in (Invalid, NotFound, Conflict, Forbidden, Unavailable)
+}

@@ -1,0 +1,185 @@
+"""The ledger: what must never be lost. Operations, audit, leases, rotations, sessions, sealed secrets, files.
+
+Every row that is about Azure carries the workspace, though one is connected. Times are aware UTC, stored as text in
+SQLite. DBOS keeps its own tables beside these.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from services.storage.types import UtcDateTime
+
+REVISION = "ledger_0001"
+
+metadata = sa.MetaData()
+
+operations = sa.Table(
+    "operations",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("workspace", sa.String(200), nullable=False),
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("subject_kind", sa.String(20), nullable=False),
+    sa.Column("subject", sa.String(260), nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("arguments", sa.JSON, nullable=False),
+    sa.Column("plan", sa.JSON),
+    sa.Column("reason", sa.Text, nullable=False, default=""),
+    sa.Column("person_id", sa.String(200), nullable=False),
+    sa.Column("person_name", sa.String(200), nullable=False),
+    sa.Column("role", sa.String(20), nullable=False),
+    sa.Column("requested_at", UtcDateTime, nullable=False),
+    sa.Column("started_at", UtcDateTime),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("waits_for", sa.Text),
+    sa.Column("error_kind", sa.String(20)),
+    sa.Column("error", sa.Text),
+    sa.Column("receipt", sa.JSON),
+    sa.Column("version", sa.String(40), nullable=False),
+    sa.Index("operations_by_time", "workspace", "requested_at"),
+    sa.Index("operations_by_subject", "workspace", "subject_kind", "subject", "requested_at"),
+    sa.Index("operations_by_state", "workspace", "state", "requested_at"),
+)
+
+operation_steps = sa.Table(
+    "operation_steps",
+    metadata,
+    sa.Column("operation", sa.ForeignKey("operations.id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(40), nullable=False),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("started_at", UtcDateTime),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("detail", sa.Text),
+    sa.Column("result", sa.JSON),
+)
+
+operation_lines = sa.Table(
+    "operation_lines",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("operation", sa.ForeignKey("operations.id"), nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("source", sa.String(20), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Index("operation_lines_by_operation", "operation", "id"),
+)
+
+service_leases = sa.Table(
+    "service_leases",
+    metadata,
+    sa.Column("workspace", sa.String(200), primary_key=True),
+    sa.Column("service", sa.String(64), primary_key=True),
+    sa.Column("operation", sa.String(64), nullable=False),
+    sa.Column("until", UtcDateTime, nullable=False),
+)
+
+rotations = sa.Table(
+    "rotations",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("workspace", sa.String(200), nullable=False),
+    sa.Column("service", sa.String(64), nullable=False),
+    sa.Column("idle_slot", sa.String(10), nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("started_by", sa.String(200), nullable=False),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("idle_done_at", UtcDateTime),
+    sa.Column("moved_by", sa.String(200)),
+    sa.Column("moved_at", UtcDateTime),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("remind_at", UtcDateTime),
+    sa.Column("first_leg", sa.String(64)),
+    sa.Column("second_leg", sa.String(64)),
+    sa.Column("checks", sa.JSON),
+    # One rotation at a time per service: an open one blocks the next.
+    sa.Index(
+        "rotations_one_open",
+        "workspace",
+        "service",
+        unique=True,
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    ),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("workspace", sa.String(200), nullable=False),
+    sa.Column("person_id", sa.String(200), nullable=False),
+    sa.Column("person_name", sa.String(200), nullable=False),
+    sa.Column("action", sa.String(60), nullable=False),
+    sa.Column("object_kind", sa.String(20), nullable=False),
+    sa.Column("object", sa.String(260), nullable=False),
+    sa.Column("result", sa.String(20), nullable=False),
+    sa.Column("operation", sa.String(64)),
+    sa.Column("event", sa.String(160), unique=True),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("previous_mac", sa.String(64), nullable=False),
+    sa.Column("mac", sa.String(64), nullable=False),
+    sa.Index("audit_by_time", "workspace", "at"),
+    sa.Index("audit_by_object", "workspace", "object_kind", "object", "at"),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("hash", sa.String(64), primary_key=True),
+    sa.Column("person_id", sa.String(200), nullable=False),
+    sa.Column("person_name", sa.String(200), nullable=False),
+    sa.Column("role", sa.String(20), nullable=False),
+    sa.Column("is_local", sa.Boolean, nullable=False),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("seen_at", UtcDateTime, nullable=False),
+    sa.Column("ended_at", UtcDateTime),
+)
+
+sealed_secrets = sa.Table(
+    "sealed_secrets",
+    metadata,
+    sa.Column("operation", sa.String(64), primary_key=True),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("expires_at", UtcDateTime, nullable=False),
+)
+
+files = sa.Table(
+    "files",
+    metadata,
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(260), primary_key=True),
+    sa.Column("workspace", sa.String(200), nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("purpose", sa.String(20), nullable=False),
+    sa.Column("person_id", sa.String(200), nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("keep_until", UtcDateTime),
+)
+
+bundles = sa.Table(
+    "bundles",
+    metadata,
+    sa.Column("workspace", sa.String(200), primary_key=True),
+    sa.Column("operation", sa.String(64), primary_key=True),
+    sa.Column("service", sa.String(64), nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("content", sa.JSON, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Index("bundles_by_service", "workspace", "service", "created_at"),
+)
+
+takers = sa.Table(
+    "takers",
+    metadata,
+    sa.Column("workspace", sa.String(200), primary_key=True),
+    sa.Column("matter", sa.String(300), primary_key=True),
+    sa.Column("person_id", sa.String(200), nullable=False),
+    sa.Column("person_name", sa.String(200), nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+)
