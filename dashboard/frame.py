@@ -1,0 +1,71 @@
+"""What is around every screen: whose workspace this is, who I am, in which time zone, and what does not answer."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import context, identity, reads
+from dashboard.ui import times
+from services.access import Person
+from services.errors import Invalid
+
+
+def keep_address() -> None:
+    """Keep the workspace in the address, and stop when the address is about another one."""
+    connected = context.services().workspace
+    asked = st.query_params.get("ws")
+    if asked is None:
+        st.query_params["ws"] = connected
+    elif asked != connected:
+        raise Invalid(
+            f"This address is about the workspace {asked}; this desk is connected to {connected}. "
+            "Open it on the other desk, or remove ?ws= from the address."
+        )
+
+
+def header(person: Person) -> None:
+    """Show the line above every screen."""
+    desk = context.services()
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="frame"):
+        if context.settings().is_local:
+            st.badge(
+                "LOCAL – no cloud",
+                icon=":material/computer:",
+                color="violet",
+                help="The workspace runs on this machine; nothing here is on Azure and nothing is billed.",
+            )
+        st.markdown(f":material/folder_managed: **{desk.workspace}**", width="content")
+        st.markdown(f":gray[:material/vpn_key: {desk.credential}]", width="content")
+        st.space("stretch")
+        _freshness()
+        st.segmented_control(
+            "Time zone",
+            ["UTC", "local"],
+            default="UTC",
+            required=True,
+            key="tz",
+            bind="query-params",
+            label_visibility="collapsed",
+            help=f"Local is {getattr(context.local_zone(), 'key', 'UTC')}, as your browser says.",
+        )
+        identity.chooser(person)
+
+
+@st.fragment(run_every="5s")
+def bars() -> None:
+    """Say which part does not answer; refreshed by itself, and nothing else on the screen with it."""
+    for part in reads.heartbeats():
+        if not part.is_well:
+            look = st.error if part.name == "worker" else st.warning
+            look(part.sentence, icon=":material/heart_broken:")
+
+
+@st.fragment(run_every="5s")
+def _freshness() -> None:
+    """Say how old the inventory is."""
+    azure = next((part for part in reads.heartbeats() if part.name == "Azure"), None)
+    st.caption(
+        f"updated {times.ago(azure.at)}" if azure and azure.at else "not read yet",
+        help=times.hover(azure.at) if azure else None,
+        width="content",
+    )

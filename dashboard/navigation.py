@@ -1,0 +1,148 @@
+"""The screens, their sections and their addresses; one line here makes a screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlencode
+
+import streamlit as st
+
+PAGES = Path(__file__).resolve().parent.parent / "pages"
+
+KEPT = ("ws", "tz", "range", "from", "to")
+"""Parts of the address that stay when one goes to another screen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Screen:
+    """One screen: a script in `pages/`, where it stands in the menu, and what it is for."""
+
+    name: str
+    title: str
+    icon: str
+    help: str
+    section: str
+    is_listed: bool = True
+
+
+SCREENS: tuple[Screen, ...] = (
+    Screen(
+        section="Operate",
+        name="overview",
+        title="Overview",
+        icon=":material/monitor_heart:",
+        help="What needs attention, and where everything runs.",
+    ),
+    Screen(
+        section="Operate",
+        name="services",
+        title="Services",
+        icon=":material/dns:",
+        help="Every web service of the workspace, worst first.",
+    ),
+    Screen(
+        section="Operate",
+        name="service",
+        title="Service",
+        icon=":material/dns:",
+        help="One service: its state, configuration, access, logs, tests and history.",
+        is_listed=False,
+    ),
+    Screen(
+        section="Operate",
+        name="operations",
+        title="Operations",
+        icon=":material/checklist:",
+        help="What is running, what ran, and the audit log of who did what.",
+    ),
+    Screen(
+        section="Observe",
+        name="monitoring",
+        title="Monitoring",
+        icon=":material/show_chart:",
+        help="Request rate, latency and errors by true code, with the query beneath each chart.",
+    ),
+    Screen(
+        section="Observe",
+        name="logs",
+        title="Logs",
+        icon=":material/article:",
+        help="Container logs: tail, init, follow and filter, scrubbed of keys.",
+    ),
+    Screen(
+        section="Ship",
+        name="models",
+        title="Models",
+        icon=":material/deployed_code:",
+        help="Every registered model version, and where each one is deployed.",
+    ),
+    Screen(
+        section="Ship",
+        name="model",
+        title="Model version",
+        icon=":material/deployed_code:",
+        help="One model version: its tags, files and deployments.",
+        is_listed=False,
+    ),
+    Screen(
+        section="Ship",
+        name="deploy",
+        title="Deploy",
+        icon=":material/rocket_launch:",
+        help="Launch a service or redeploy one: the plan comes first, then the launch.",
+    ),
+    Screen(
+        section="Platform",
+        name="connection",
+        title="Connection",
+        icon=":material/cable:",
+        help="Which workspace, which credential, and what it may do.",
+    ),
+)
+
+
+@cache
+def _page(name: str) -> st.Page:
+    screen = next(screen for screen in SCREENS if screen.name == name)
+    return st.Page(
+        PAGES / f"{name}.py",
+        title=screen.title,
+        icon=screen.icon,
+        help=screen.help,
+        default=name == SCREENS[0].name,
+        visibility="visible" if screen.is_listed else "hidden",
+    )
+
+
+def sections() -> dict[str, list[st.Page]]:
+    """All screens by section, for `st.navigation`."""
+    found: dict[str, list[st.Page]] = {}
+    for screen in SCREENS:
+        found.setdefault(screen.section, []).append(_page(screen.name))
+    return found
+
+
+def _address(parts: dict[str, str | None]) -> dict[str, str]:
+    """What shall be in the address of the next screen: the kept parts of this one, and the given ones."""
+    kept = {name: st.query_params[name] for name in KEPT if name in st.query_params}
+    return kept | {name: value for name, value in parts.items() if value is not None}
+
+
+def go(screen: str, /, **query: str | None) -> NoReturn:
+    """Go to another screen, keeping workspace, time zone and range: `go("service", name="wine-dev")`."""
+    st.switch_page(_page(screen), query_params=_address(query))
+
+
+def link(screen: str, label: str, /, *, icon: str | None = None, help: str | None = None, **query: str | None) -> None:
+    """Show a link to another screen, keeping workspace, time zone and range."""
+    st.page_link(_page(screen), label=label, icon=icon, help=help, query_params=_address(query))
+
+
+def href(screen: str, /, **query: str | None) -> str:
+    """Give the address of another screen, for a link inside a table or a sentence; it opens a session of its own."""
+    path = "/" if screen == SCREENS[0].name else f"/{screen}"
+    parts = _address(query)
+    return f"{path}?{urlencode(parts)}" if parts else path

@@ -1,0 +1,185 @@
+"""Charts: one builder each, all of one height on one time axis, gaps as gaps, and what they cannot see said beneath.
+
+Builders take a data frame with a row per step and series (`at` aware UTC, `series`, `value`, `n` requests in the step)
+and give a Plotly figure; `draw` shows it. Steps without a row are unknown, not zero: the line breaks there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from dashboard import context
+from dashboard.ui import palette
+from dashboard.ui.ranges import Range
+
+HEIGHT = 260
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marker:
+    """Something that happened, drawn as an upright line: a deployment, a rotation, a roll-back."""
+
+    at: datetime
+    label: str
+    colour: str = palette.NEUTRAL
+
+
+def rate(frame: pd.DataFrame, range_: Range, *, markers: Iterable[Marker] = ()) -> go.Figure:
+    """Requests a minute over time, a line per service."""
+    return lines(frame, range_, unit="requests/min", markers=markers, format_=",.1f")
+
+
+def latency(frame: pd.DataFrame, range_: Range, *, markers: Iterable[Marker] = ()) -> go.Figure:
+    """Latency in ms; the series are `p50`, `p95`, `p99` of one service (frame has a column `service`, too)."""
+    figure = _figure(range_, unit="ms")
+    several = frame["service"].nunique() > 1 if "service" in frame else False
+    keys = ["service", "series"] if "service" in frame else ["series"]
+    for key, rows in frame.groupby(keys, sort=False):
+        service, name = key if len(keys) == 2 else ("", key[0])
+        figure.add_trace(
+            _line(
+                rows,
+                range_,
+                name=f"{service} {name}" if several else name,
+                colour=palette.of(service or "latency"),
+                dash=palette.PERCENTILES.get(name, "solid"),
+                unit="ms",
+                format_=",.0f",
+            )
+        )
+    return _marked(figure, markers)
+
+
+def lines(
+    frame: pd.DataFrame, range_: Range, *, unit: str, markers: Iterable[Marker] = (), format_: str = ",.2f"
+) -> go.Figure:
+    """Any measure over time, a line per series."""
+    figure = _figure(range_, unit=unit)
+    for name, rows in frame.groupby("series", sort=False):
+        figure.add_trace(
+            _line(
+                rows,
+                range_,
+                name=str(name),
+                colour=palette.of(str(name)),
+                dash=palette.dash(str(name)),
+                unit=unit,
+                format_=format_,
+            )
+        )
+    return _marked(figure, markers)
+
+
+def codes(frame: pd.DataFrame, range_: Range, *, unit: str = "responses", markers: Iterable[Marker] = ()) -> go.Figure:
+    """Responses stacked by code (`series` is the code, or `soft`); a step without any has no bar."""
+    figure = _figure(range_, unit=unit)
+    for name, rows in frame.groupby("series", sort=True):
+        colour, pattern = palette.code(str(name))
+        figure.add_trace(
+            go.Bar(
+                x=_in_zone(rows["at"]),
+                y=rows["value"],
+                name="answered 200, but failed" if name == "soft" else str(name),
+                width=range_.step.total_seconds() * 1000 * 0.9,
+                # The bar stands over its step, which begins at `at`.
+                offset=0,
+                marker={"color": colour, "pattern": {"shape": pattern, "solidity": 0.25}, "line": {"width": 0}},
+                customdata=rows["n"] if "n" in rows else rows["value"],
+                hovertemplate="%{y:,} of %{customdata:,} requests<extra>%{fullData.name}</extra>",
+            )
+        )
+    figure.update_layout(barmode="stack")
+    return _marked(figure, markers)
+
+
+def draw(
+    figure: go.Figure,
+    *,
+    key: str,
+    title: str,
+    alt: str,
+    blind_to: str = "",
+    query: str | None = None,
+    empty: str = "No requests in this range: choose a longer one, or send a test request.",
+) -> None:
+    """Show a chart under its title, with what it cannot see and the query it ran; words instead of an empty chart."""
+    st.markdown(f"**{title}**")
+    if any(len(trace["x"]) for trace in figure.data):
+        st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False, "displayModeBar": False})
+    else:
+        with st.container(border=True, height=HEIGHT, vertical_alignment="center", horizontal_alignment="center"):
+            st.markdown(f":material/show_chart: {empty}", width="content")
+    if blind_to:
+        st.caption(f":material/visibility_off: {blind_to}")
+    if query:
+        with st.expander("Query", icon=":material/code:", key=f"{key}-query"):
+            st.code(query, language="sql", wrap_lines=True)
+
+
+def on_steps(rows: pd.DataFrame, range_: Range) -> pd.DataFrame:
+    """The rows of one series on every step of the range; a step without a row is a gap."""
+    steps = pd.date_range(range_.start, range_.end, freq=range_.step, inclusive="left", tz="UTC")
+    return rows.drop_duplicates("at").set_index("at").reindex(steps).rename_axis("at").reset_index()
+
+
+def _line(
+    rows: pd.DataFrame, range_: Range, *, name: str, colour: str, dash: str, unit: str, format_: str
+) -> go.Scatter:
+    rows = on_steps(rows, range_)
+    # A value between two gaps has no line to it: it is drawn as a point.
+    alone = rows["value"].notna() & rows["value"].shift(1).isna() & rows["value"].shift(-1).isna()
+    return go.Scatter(
+        x=_in_zone(rows["at"]),
+        y=rows["value"],
+        name=name,
+        mode="lines+markers",
+        connectgaps=False,
+        line={"color": colour, "dash": dash, "width": 2},
+        marker={"color": colour, "size": [5 if single else 0 for single in alone], "line": {"width": 0}},
+        customdata=rows.get("n"),
+        hovertemplate=f"%{{y:{format_}}} {unit}"
+        + (", n = %{customdata:,}" if "n" in rows else "")
+        + "<extra>%{fullData.name}</extra>",
+    )
+
+
+def _figure(range_: Range, *, unit: str) -> go.Figure:
+    figure = go.Figure()
+    zone = context.zone()
+    figure.update_layout(
+        height=HEIGHT,
+        margin={"l": 0, "r": 0, "t": 8, "b": 0},
+        hovermode="x unified",
+        showlegend=True,
+        legend={"orientation": "h", "yanchor": "top", "y": -0.16, "x": 0, "title": None},
+        xaxis={
+            # Every chart of a screen has this one axis: the eye goes straight down from one to the next.
+            "range": [range_.start.astimezone(zone), range_.end.astimezone(zone)],
+            "title": None,
+            "hoverformat": "%Y-%m-%d %H:%M:%S",
+        },
+        yaxis={"title": {"text": unit}, "rangemode": "tozero", "fixedrange": True},
+    )
+    return figure
+
+
+def _marked(figure: go.Figure, markers: Iterable[Marker]) -> go.Figure:
+    zone = context.zone()
+    for marker in markers:
+        # Plotly places an annotated line by the mean of its ends, which it cannot take of dates: two calls instead.
+        at = marker.at.astimezone(zone)
+        figure.add_vline(x=at, line={"dash": "dot", "width": 1, "color": marker.colour})
+        figure.add_annotation(
+            x=at, y=1, yref="paper", text=marker.label, showarrow=False, xanchor="left", yanchor="top", textangle=0
+        )
+    return figure
+
+
+def _in_zone(at: pd.Series) -> pd.Series:
+    return at.dt.tz_convert(str(getattr(context.zone(), "key", "UTC")))

@@ -1,0 +1,104 @@
+"""The time range: chosen once, kept in the address and on every screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import streamlit as st
+
+from dashboard import context
+
+NAMES: dict[str, tuple[str, timedelta]] = {
+    "15m": ("Last 15 min", timedelta(minutes=15)),
+    "1h": ("Last hour", timedelta(hours=1)),
+    "6h": ("Last 6 h", timedelta(hours=6)),
+    "24h": ("Last 24 h", timedelta(hours=24)),
+    "7d": ("Last 7 d", timedelta(days=7)),
+    "30d": ("Last 30 d", timedelta(days=30)),
+}
+CUSTOM = "custom"
+DEFAULT = "1h"
+
+# Whole, round steps; a chart has at most about 120 of them, so that a pixel column is never finer than a step.
+_STEPS = [timedelta(seconds=s) for s in (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)]
+_MOST_STEPS = 120
+_KQL = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """From when to when, both aware UTC, on whole steps; `step` is one bar or point of a chart."""
+
+    name: str
+    label: str
+    start: datetime
+    end: datetime
+    step: timedelta
+
+    @property
+    def kql_step(self) -> str:
+        """The step as KQL writes it: `30s`, `5m`, `1h`."""
+        seconds = int(self.step.total_seconds())
+        size, unit = next((size, unit) for size, unit in _KQL if seconds % size == 0)
+        return f"{seconds // size}{unit}"
+
+    @property
+    def duration(self) -> timedelta:
+        """How long it is."""
+        return self.end - self.start
+
+
+def step_for(duration: timedelta) -> timedelta:
+    """The smallest round step with which a chart of that length has at most 120 points."""
+    return next((step for step in _STEPS if duration / step <= _MOST_STEPS), _STEPS[-1])
+
+
+def last(name: str, *, now: datetime) -> Range:
+    """One of the ready ranges, ending now; its ends lie on whole steps, so that people share one cached answer."""
+    label, duration = NAMES[name]
+    step = step_for(duration)
+    end = _floor(now, step) + step
+    return Range(name=name, label=label, start=end - duration, end=end, step=step)
+
+
+def between(start: datetime, end: datetime) -> Range:
+    """A range of one's own."""
+    step = step_for(end - start)
+    return Range(name=CUSTOM, label="Own range", start=_floor(start, step), end=_floor(end, step) + step, step=step)
+
+
+def choose() -> Range:
+    """Show the range's choice, bound to `?range=` (and `from`, `to` for one's own), and give what is chosen."""
+    now = context.now()
+    name = st.selectbox(
+        "Range",
+        [*NAMES, CUSTOM],
+        index=list(NAMES).index(DEFAULT),
+        key="range",
+        format_func=lambda name: NAMES[name][0] if name in NAMES else "Own range…",
+        on_change=_fill_own_range,
+        bind="query-params",
+        width=150,
+    )
+    if name != CUSTOM:
+        return last(name if name in NAMES else DEFAULT, now=now)
+    # Always typed in UTC: the same address then means the same range to everybody.
+    start = st.datetime_input("From (UTC)", None, key="from", step=60, bind="query-params", width=200)
+    end = st.datetime_input("To (UTC)", None, key="to", step=60, bind="query-params", width=200)
+    if start is None or end is None or start >= end:
+        st.caption("Choose a beginning and a later end; until then this is the last hour.")
+        return last(DEFAULT, now=now)
+    return between(start.replace(tzinfo=UTC), end.replace(tzinfo=UTC))
+
+
+def _fill_own_range() -> None:
+    """Begin one's own range with the last hour."""
+    if st.session_state["range"] == CUSTOM and not st.session_state.get("from"):
+        now = context.now().replace(tzinfo=None, second=0, microsecond=0)
+        st.session_state["from"], st.session_state["to"] = now - timedelta(hours=1), now
+
+
+def _floor(at: datetime, step: timedelta) -> datetime:
+    seconds = int(step.total_seconds())
+    return datetime.fromtimestamp(int(at.timestamp()) // seconds * seconds, tz=UTC)
