@@ -38,6 +38,8 @@ operations = sa.Table(
     sa.Column("error", sa.Text),
     sa.Column("receipt", sa.JSON),
     sa.Column("version", sa.String(40), nullable=False),
+    sa.Column("leg", sa.Integer, nullable=False, default=1),
+    sa.Column("follows", sa.String(64)),
     sa.Index("operations_by_time", "workspace", "requested_at"),
     sa.Index("operations_by_subject", "workspace", "subject_kind", "subject", "requested_at"),
     sa.Index("operations_by_state", "workspace", "state", "requested_at"),

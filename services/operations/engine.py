@@ -1,0 +1,256 @@
+"""The engine: DBOS runs an operation's steps in order, each at least once, across kill -9 and restarts.
+
+One workflow serves every kind: it walks the kind's steps and hands each a `Work`. A step that raised `Unavailable` is
+tried again after a look, with growing pauses; any other error of ours ends the operation with its sentence; anything
+else is a bug, ends it too, and its traceback goes to the log alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
+
+from services.access import require
+from services.errors import Conflict, DeskError, Unavailable
+from services.operations.journal import Journal, asker
+from services.operations.leases import Leases
+from services.operations.records import VERSION, Operation, Step
+from services.scrubbing import scrub
+from services.storage.database import Database
+
+QUEUE = "operations"
+APPLICATION = "desk"
+POLL_SECONDS = 0.2
+WORKERS = 12
+PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
+GIVE_UP_AFTER_ATTEMPTS = 40
+LEASE_POLL_SECONDS = 0.5
+
+log = logging.getLogger(__name__)
+
+
+class Stopped(DeskError):
+    """A person has to do something first; the operation goes on from this step afterwards."""
+
+    kind = "stopped"
+
+
+@dataclass(frozen=True)
+class Duties:
+    """What steps work with: made once by the worker, handed to every step."""
+
+    journal: Journal
+    leases: Leases
+    stopping: threading.Event
+    tools: dict[str, Any] = field(default_factory=dict)
+    """The gateway to Azure ML and whatever else a kind's steps ask for, by name."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One step's view of its operation."""
+
+    operation: Operation
+    step: Step
+    duties: Duties
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the operation was asked to do."""
+        return self.operation.arguments
+
+    def result(self, step: str) -> Any:
+        """What an earlier step recorded."""
+        return self.operation.result(step)
+
+    def tool(self, name: str) -> Any:
+        """The gateway or store of that name."""
+        return self.duties.tools[name]
+
+    def note(self, detail: str) -> None:
+        """Say on screen what this step does just now."""
+        self.duties.journal.note(self.operation.id, self.step.position, detail)
+
+    def lines(self, source: str, texts: list[str]) -> None:
+        """Append to the operation's log."""
+        self.duties.journal.lines(self.operation.id, source, texts)
+
+    def record(self, action: str, *, before: Any = None, after: Any = None) -> None:
+        """An audit entry for what this step did, once however often it runs."""
+        self.duties.journal.record(self.operation, action, f"{self.step.name}:{action}", before=before, after=after)
+
+    def pause(self, seconds: float) -> None:
+        """Wait, or stop at once when the worker is told to end: the step runs again after the restart."""
+        if self.duties.stopping.wait(seconds):
+            raise WorkerStopping
+
+    @contextmanager
+    def turn(self, service: str) -> Iterator[None]:
+        """Hold the service's lease while submitting a change."""
+        journal, leases = self.duties.journal, self.duties.leases
+        told: str | None = None
+        while (holder := leases.take(service, self.operation.id)) is not None:
+            if holder != told:
+                other = journal.read(holder)
+                journal.waits_for(self.operation.id, f"behind “{other.title}” by {other.person_name}")
+                told = holder
+            self.pause(LEASE_POLL_SECONDS)
+        if told:
+            journal.waits_for(self.operation.id, None)
+        try:
+            yield
+        finally:
+            leases.give_back(service, self.operation.id)
+
+
+class WorkerStopping(BaseException):
+    """The worker ends: leave this step as it is. No Exception, so that no step takes it for an error of Azure."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepOfKind:
+    """A step as its kind lists it."""
+
+    name: str
+    label: str
+    run: Callable[[Work], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of operation: who may start it and what it does."""
+
+    name: str
+    command: str
+    subject_kind: str
+    steps: tuple[StepOfKind, ...]
+    receipt: Callable[[Operation], dict[str, Any]]
+
+
+class Engine:
+    """Runs operations until it is closed."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        kinds: dict[str, Kind],
+        journal: Journal,
+        leases: Leases,
+        tools: dict[str, Any],
+        worker_id: str,
+    ) -> None:
+        self._kinds = kinds
+        self._stopping = threading.Event()
+        self._duties = Duties(journal=journal, leases=leases, stopping=self._stopping, tools=tools)
+        config: DBOSConfig = {
+            "name": APPLICATION,
+            "system_database_engine": database.engine_for_dbos(),
+            "system_database_url": database.url.render_as_string(hide_password=False),
+            "application_version": VERSION,
+            "executor_id": worker_id,
+            "serializer": DBOSPortableJSONSerializer(),
+            "max_executor_threads": WORKERS * 4,
+            "log_level": "WARNING",
+        }
+        self._dbos = DBOS(config=config)
+        self._register()
+
+    def launch(self) -> None:
+        """Begin: unfinished work of this worker is taken up again."""
+        DBOS.launch()
+        DBOS.register_queue(
+            QUEUE, worker_concurrency=WORKERS, polling_interval_sec=POLL_SECONDS, on_conflict="always_update"
+        )
+
+    def close(self) -> None:
+        """Let steps stop where they are; they run again after the next launch."""
+        self._stopping.set()
+        DBOS.destroy(workflow_completion_timeout_sec=0)
+
+    def _register(self) -> None:
+        @DBOS.workflow(name="operation")
+        def operation(operation_id: str, leg: int) -> str:
+            return self._walk(operation_id)
+
+    def _walk(self, operation_id: str) -> str:
+        journal = self._duties.journal
+        found = journal.read(operation_id)
+        for step in found.steps:
+            outcome = DBOS.run_step({"name": step.name}, self._run, operation_id, step.position)
+            if outcome != "done":
+                return str(outcome)
+        DBOS.run_step({"name": "end"}, self._finish, operation_id)
+        return "succeeded"
+
+    def _finish(self, operation_id: str) -> str:
+        found = self._duties.journal.read(operation_id)
+        self._duties.journal.end(found, "succeeded", receipt=self._kinds[found.kind].receipt(found))
+        return "succeeded"
+
+    def _run(self, operation_id: str, position: int) -> str:
+        """Run one step until it is done or the operation has ended; return its state, never an exception."""
+        journal = self._duties.journal
+        attempt = 0
+        while True:
+            found = journal.read(operation_id)
+            step = found.steps[position]
+            if step.state == "done":
+                return "done"
+            journal.begin(operation_id)
+            journal.step(operation_id, step, "running")
+            try:
+                result = self._attempt(found, step)
+            except Unavailable as error:
+                attempt += 1
+                if attempt < GIVE_UP_AFTER_ATTEMPTS:
+                    self._wait_to_retry(operation_id, position, attempt, error)
+                    continue
+                return self._give_up(found, step, error)
+            except DeskError as error:
+                return self._give_up(found, step, error)
+            except Exception as error:
+                log.exception("Step %s of operation %s failed in a way nobody foresaw", step.name, operation_id)
+                reference = f"{type(error).__name__} in step {step.name} of operation {operation_id}"
+                return self._give_up(
+                    found, step, DeskError(f"The desk itself failed here ({reference}); its log has the details.")
+                )
+            journal.step(operation_id, step, "done", result=result)
+            return "done"
+
+    def _attempt(self, found: Operation, step: Step) -> Any:
+        kind = self._kinds[found.kind]
+        # The worker checks again: what the desk wrote into the queue is a request, not a permission.
+        require(asker(found), kind.command)
+        return kind.steps[step.position].run(Work(found, step, self._duties))
+
+    def _wait_to_retry(self, operation_id: str, position: int, attempt: int, error: Unavailable) -> None:
+        pause = PAUSES_SECONDS[min(attempt, len(PAUSES_SECONDS)) - 1]
+        self._duties.journal.note(
+            operation_id, position, f"{error.sentence} Trying again in {pause:.0f} s (attempt {attempt + 1})."
+        )
+        if self._stopping.wait(pause):
+            raise WorkerStopping
+
+    def _give_up(self, found: Operation, step: Step, error: DeskError) -> str:
+        journal = self._duties.journal
+        detail = error.sentence if not error.detail else f"{error.sentence}\n{error.detail}"
+        if isinstance(error, Stopped):
+            journal.step(found.id, step, "waiting", detail=error.sentence)
+            journal.end(found, "stopped", error=error.sentence, error_kind=error.kind)
+            return "stopped"
+        journal.step(found.id, step, "failed", detail=scrub(detail))
+        journal.end(found, "failed", error=error.sentence, error_kind=error.kind)
+        return "failed"
+
+
+def refuse_when_busy(error: Conflict, work: Work) -> None:
+    """Azure works on another change of this service: say so and wait, it is not ours to repeat at once."""
+    work.note(f"{error.sentence} Waiting for it to end.")
+    work.pause(2.0)
