@@ -12,6 +12,7 @@ import logging
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
+from itertools import pairwise
 from threading import Lock
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -30,7 +31,7 @@ _NAMES = (
     r"|key[-_ ]?value|apikey|x-functions-key)"
 )
 _NAMED = re.compile(
-    rf"""(?P<before>(?<![A-Za-z])(?:[A-Za-z0-9_.-]*[A-Za-z0-9_.-])??{_NAMES}(?:_[0-9]+)?{_QUOTE}?
+    rf"""(?P<before>(?<![A-Za-z0-9_.-])[A-Za-z0-9_.-]{{0,64}}?{_NAMES}(?:_[0-9]+)?{_QUOTE}?
         \s*(?:[:=]|%3A|%3D)\s*)
         (?:(?P<quote>{_QUOTE})(?P<quoted>(?:(?!(?P=quote)).)*)(?P=quote)
           |(?P<bare>(?!{_QUOTE})[^\s,;&"'<>{{}}\[\]()\\]+))""",
@@ -40,7 +41,7 @@ _NOT_SECRET = re.compile(r"(?:null|none|true|false|undefined|\*+|\[hidden\]|[0-9
 
 _AUTHORIZATION = re.compile(
     rf"""(?P<before>\b(?:proxy-)?authorization{_QUOTE}?\s*(?:[:=,]|%3A|%3D)\s*{_QUOTE}?(?:b{_QUOTE})?)
-        (?P<scheme>(?:bearer|basic|digest|negotiate|sharedkey|sharedkeylite|sharedaccesssignature)(?:\s+|%20|\+))?
+        (?P<scheme>(?:bearer|basic|digest|negotiate|sharedkey|sharedkeylite|sharedaccesssignature)(?:\s+|%20|\+))?+
         (?P<value>(?!\[hidden\])[^\s,"'<>\\&;]+)""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -50,7 +51,8 @@ _BEARER = re.compile(
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}(?:\.|%2E)[A-Za-z0-9_-]{5,}(?:(?:\.|%2E)[A-Za-z0-9_-]*)?", re.IGNORECASE)
 _SAS = re.compile(r"(?P<before>(?:[?&;]|%3F|%26|\\u0026|\b)sig(?:nature)?(?:=|%3D))[^&\s\"'<>\\;,)]+", re.IGNORECASE)
 _URL_PASSWORD = re.compile(
-    r"(?P<before>[a-z][a-z0-9+.-]*:(?:\\?/){2})(?P<user>[^\s/@:\"'<>\\]*)(?::[^\s/@\"'<>]+)?@", re.I
+    r"(?P<before>(?::\\?/\\?/|%3A%2F%2F))(?P<user>[^\s/@:%\"'<>\\]*)(?P<mid>(?::|%3A)[^\s/@\"'<>]+?)?(?P<at>@|%40)",
+    re.I,
 )
 _PEM = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?(?:-----END \1-----|\Z)", re.DOTALL)
 _RUN = re.compile(r"(?:[A-Za-z0-9+/=_-]|%2[BbFf]|%3[Dd]|\\/|\\u002[BbFf]|\\u003[Dd]){32,}")
@@ -134,7 +136,7 @@ def _forms(secret: str) -> tuple[str, ...]:
     """The secret itself, JSON- and URL-escaped, and in base64 at each of the three alignments."""
     raw = secret.encode()
     forms = {secret, json.dumps(secret)[1:-1], json.dumps(secret)[1:-1].replace("/", "\\/")}
-    forms |= {quote(secret, safe=""), quote_plus(secret), quote(secret, safe="").lower()} if secret else set()
+    forms |= {quote(secret, safe=""), quote(secret), quote_plus(secret), quote(secret, safe="").lower()}
     for shift in range(3):
         # The middle that does not depend on what stands before and after the secret.
         encoded = base64.b64encode(b"\0" * shift + raw).decode()
@@ -151,14 +153,15 @@ def _hide_named(found: re.Match[str]) -> str:
     value = found["quoted"] if found["quote"] else found["bare"]
     if _NOT_SECRET.fullmatch(value or ""):
         return found[0]
+    if not found["quote"] and found.string[found.end() : found.end() + 1] == "(":
+        return found[0]  # a call in a traceback's line of code
     mark = found["quote"] or ""
     return f"{found['before']}{mark}{HIDDEN}{mark}"
 
 
 def _hide_url_password(found: re.Match[str]) -> str:
     """Keep the user of `user:password@`; a lone `token@`, as package indexes take it, goes too."""
-    user = found["user"] if ":" in found[0][len(found["before"]) :] else ""
-    return f"{found['before']}{user}:{HIDDEN}@" if user else f"{found['before']}{HIDDEN}@"
+    return f"{found['before']}{found['user'] + ':' if found['mid'] else ''}{HIDDEN}{found['at']}"
 
 
 def _looks_random(run: str) -> bool:
@@ -168,7 +171,7 @@ def _looks_random(run: str) -> bool:
     if len(text) < 24 or not (any(c.islower() for c in text) and any(c.isupper() for c in text)):
         return False
     kinds = ["/" if c in "/=" else "a" if c.islower() else "A" if c.isupper() else "0" for c in letters]
-    changes = sum(1 for one, two in zip(kinds, kinds[1:], strict=False) if one != two and "/" not in (one, two))
+    changes = sum(1 for one, two in pairwise(kinds) if one != two and "/" not in (one, two))
     share = changes / len(kinds)
     has_digit = "0" in kinds
     if "/" in text:
