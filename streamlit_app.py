@@ -15,7 +15,7 @@ from typing import Any
 import anyio.to_thread
 import streamlit as st
 
-from dashboard import routes
+from dashboard import routes, server_log
 from dashboard.ui import errors
 
 LOG = logging.getLogger("desk")
@@ -51,6 +51,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any]]:
     await anyio.to_thread.run_sync(_close)
 
 
+server_log.set_up()
 app = st.App(
     Path(__file__).resolve().parent / "dashboard" / "app.py",
     routes=routes.ROUTES,

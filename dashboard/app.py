@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
-from dashboard import context, frame, identity, navigation
+from dashboard import actions, context, frame, identity, navigation
 
-st.set_page_config(layout="wide", page_icon=":material/desk:", initial_sidebar_state="auto")
+# A file of ours: a Material icon here would be fetched from another host by every browser.
+st.set_page_config(layout="wide", page_icon=Path(__file__).with_name("icon.svg"), initial_sidebar_state="auto")
 page = st.navigation(navigation.sections())
 person = context.person()
 
@@ -15,5 +18,6 @@ frame.header(person)
 frame.bars()
 if page.url_path == "":
     identity.invitation(person)
+actions.show_flash()
 page.run()
 context.settle()

@@ -37,7 +37,8 @@ def header(person: Person) -> None:
         st.markdown(f":material/folder_managed: **{desk.workspace}**", width="content")
         st.markdown(f":gray[:material/vpn_key: {desk.credential}]", width="content")
         st.space("stretch")
-        _freshness()
+        with st.container(width="content"):
+            _freshness()
         st.segmented_control(
             "Time zone",
             ["UTC", "local"],

@@ -46,9 +46,9 @@ def latency(frame: pd.DataFrame, range_: Range, *, markers: Iterable[Marker] = (
             _line(
                 rows,
                 range_,
-                name=f"{service} {name}" if several else name,
-                colour=palette.of(service or "latency"),
-                dash=palette.PERCENTILES.get(name, "solid"),
+                name=f"{service} {name}" if several else str(name),
+                colour=palette.of(str(service) or "latency"),
+                dash=palette.PERCENTILES.get(str(name), "solid"),
                 unit="ms",
                 format_=",.0f",
             )

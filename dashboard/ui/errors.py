@@ -22,11 +22,16 @@ _LOOK: dict[str, tuple[str, str]] = {
 
 def show(error: DeskError) -> None:
     """Show one of the five kinds: what happened and what to do next."""
-    title, icon = _LOOK.get(error.kind, ("This did not work", ":material/error:"))
-    (st.warning if error.kind in ("not found", "conflict") else st.error)(error.sentence, title=title, icon=icon)
-    if error.detail:
+    sentence(error.kind, error.sentence, error.detail)
+
+
+def sentence(kind: str, text: str, detail: str | None = None) -> None:
+    """The same from its parts, for an error that was kept over a rerun."""
+    title, icon = _LOOK.get(kind, ("This did not work", ":material/error:"))
+    (st.warning if kind in ("not found", "conflict") else st.error)(text, title=title, icon=icon)
+    if detail:
         with st.expander("What Azure said"):
-            st.code(error.detail, language=None, wrap_lines=True)
+            st.code(detail, language=None, wrap_lines=True)
 
 
 def explain(error: Exception) -> bool:
