@@ -1,0 +1,60 @@
+"""What `make run` does first: refuse a taken port, make the folders, bring the databases to their schema.
+
+Writes nothing but folders and databases, so it may run before every start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+
+from services.errors import DeskError
+from services.settings import Settings
+from services.storage.database import private_umask
+from services.storage.upgrade import upgrade
+
+HIGHEST_PORT = 65_535
+
+
+def main() -> int:
+    """Check and prepare; 0 = go on."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True, help="port of the desk")
+    port = parser.parse_args().port
+    if not is_free(port):
+        print(f"Port {port} is taken by another program. Choose another one:\n\n    make run PORT={next_free(port)}\n")
+        return 1
+    if os.geteuid() == 0:
+        print("You are root: scoring code that is deployed to the local workspace runs as root, too.")
+    private_umask()
+    settings = Settings()
+    for folder in (settings.data, settings.data / "logs", settings.files):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        upgrade(settings)
+    except DeskError as error:
+        print(error.sentence)
+        return 1
+    return 0
+
+
+def is_free(port: int) -> bool:
+    """Whether the desk could listen there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def next_free(port: int) -> int:
+    """The next port that is free."""
+    return next(candidate for candidate in range(port + 1, HIGHEST_PORT) if is_free(candidate))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
