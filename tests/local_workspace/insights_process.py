@@ -133,12 +133,15 @@ class InsightsProcess:
         self.config_file.write_text(json.dumps(self.config))
         self.config_file.chmod(0o600)
 
+    def command(self, *, port: int) -> list[str]:
+        """The command line."""
+        command = [sys.executable, "-m", "local_workspace.insights", "--data", str(self.folder)]
+        return [*command, "--port", str(port), "--config", str(self.config_file)]
+
     def start(self) -> None:
         """Start and wait until it answers."""
-        command = [sys.executable, "-m", "local_workspace.insights", "--data", str(self.folder)]
-        command += ["--port", str(self.port), "--config", str(self.config_file)]
         self.log = (self.folder / "insights.log").open("ab")
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen(self.command(port=self.port), cwd=ROOT, stdout=self.log, stderr=self.log)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
