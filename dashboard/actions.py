@@ -173,7 +173,7 @@ def _draw(question: _Question) -> None:
             st.pills("Why", REASONS, key=question.of("reason"))
             st.text_input("More about it (a ticket, a sentence)", key=question.of("note"), max_chars=300)
         if question.typed:
-            st.text_input(f"Type **{question.typed}** to confirm", key=question.of("typed"), live=True)
+            st.text_input(f"Type {question.typed} to confirm", key=question.of("typed"), live=True)
         is_typed = not question.typed or st.session_state.get(question.of("typed")) == question.typed
         _show_error(question)
         with st.container(horizontal=True, horizontal_alignment="right"):

@@ -89,7 +89,11 @@ def codes(frame: pd.DataFrame, range_: Range, *, unit: str = "responses", marker
                 width=range_.step.total_seconds() * 1000 * 0.9,
                 # The bar stands over its step, which begins at `at`.
                 offset=0,
-                marker={"color": colour, "pattern": {"shape": pattern, "solidity": 0.25}, "line": {"width": 0}},
+                marker={
+                    "color": colour,
+                    "line": {"width": 0},
+                    "pattern": {"shape": pattern, "fillmode": "overlay", "fgcolor": "rgba(255,255,255,0.5)", "size": 5},
+                },
                 customdata=rows["n"] if "n" in rows else rows["value"],
                 hovertemplate="%{y:,} of %{customdata:,} requests<extra>%{fullData.name}</extra>",
             )
@@ -154,14 +158,15 @@ def _figure(range_: Range, *, unit: str) -> go.Figure:
     zone = context.zone()
     figure.update_layout(
         height=HEIGHT,
-        margin={"l": 0, "r": 0, "t": 8, "b": 0},
+        margin={"l": 0, "r": 0, "t": 30, "b": 0},
         hovermode="x unified",
         showlegend=True,
-        legend={"orientation": "h", "yanchor": "top", "y": -0.16, "x": 0, "title": None},
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "title": None, "traceorder": "normal"},
         xaxis={
             # Every chart of a screen has this one axis: the eye goes straight down from one to the next.
             "range": [range_.start.astimezone(zone), range_.end.astimezone(zone)],
             "title": None,
+            "automargin": True,
             "hoverformat": "%Y-%m-%d %H:%M:%S",
         },
         yaxis={"title": {"text": unit}, "rangemode": "tozero", "fixedrange": True},

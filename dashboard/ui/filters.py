@@ -1,4 +1,7 @@
-"""Filters bound to the address: what one would send to a colleague is in the link."""
+"""Filters bound to the address: what one would send to a colleague is in the link.
+
+Streamlit writes into the address what it shows, so what a `format` makes of an option is what stands there.
+"""
 
 from __future__ import annotations
 

@@ -63,23 +63,23 @@ def last(name: str, *, now: datetime) -> Range:
 
 
 def between(start: datetime, end: datetime) -> Range:
-    """A range of one's own."""
+    """A custom range."""
     step = step_for(end - start)
-    return Range(name=CUSTOM, label="Own range", start=_floor(start, step), end=_floor(end, step) + step, step=step)
+    return Range(name=CUSTOM, label="Custom range", start=_floor(start, step), end=_floor(end, step) + step, step=step)
 
 
 def choose() -> Range:
-    """Show the range's choice, bound to `?range=` (and `from`, `to` for one's own), and give what is chosen."""
+    """Show the range's choice, bound to `?range=` (and `from`, `to` for a custom one), and give what is chosen."""
     now = context.now()
     name = st.selectbox(
         "Range",
         [*NAMES, CUSTOM],
         index=list(NAMES).index(DEFAULT),
         key="range",
-        format_func=lambda name: NAMES[name][0] if name in NAMES else "Own range…",
-        on_change=_fill_own_range,
+        help="From now back, or a custom range; it is kept in the address and on every screen.",
+        on_change=_fill_custom,
         bind="query-params",
-        width=150,
+        width=130,
     )
     if name != CUSTOM:
         return last(name if name in NAMES else DEFAULT, now=now)
@@ -92,8 +92,8 @@ def choose() -> Range:
     return between(start.replace(tzinfo=UTC), end.replace(tzinfo=UTC))
 
 
-def _fill_own_range() -> None:
-    """Begin one's own range with the last hour."""
+def _fill_custom() -> None:
+    """Begin a custom range with the last hour."""
     if st.session_state["range"] == CUSTOM and not st.session_state.get("from"):
         now = context.now().replace(tzinfo=None, second=0, microsecond=0)
         st.session_state["from"], st.session_state["to"] = now - timedelta(hours=1), now
