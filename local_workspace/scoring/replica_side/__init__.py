@@ -1,0 +1,1 @@
+"""What runs inside a scoring environment, beside Microsoft's inference server: it imports nothing of this workspace."""
