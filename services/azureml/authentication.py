@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from services.azureml import translate
+from services.azureml import deadline, translate
 from services.azureml.connection import ConnectionFile, Coordinates
 from services.azureml.quiet import quiet
 
@@ -49,13 +49,14 @@ def local_authentication(file: ConnectionFile) -> Any:
             )
 
         def _get_arm_token(self) -> str:
+            deadline.check()
             return file.now().token
 
         def _get_graph_token(self) -> str:
-            return file.now().token
+            return self._get_arm_token()
 
         def _get_azureml_client_token(self) -> str:
-            return file.now().token
+            return self._get_arm_token()
 
         def _get_all_subscription_ids(self) -> tuple[list[Any], str]:
             where = file.now().coordinates
@@ -72,7 +73,11 @@ def azure_authentication(token_for: Callable[[str], str], *, cloud: str) -> Any:
     with quiet():
         from azureml.core.authentication import TokenAuthentication
 
-    return TokenAuthentication(token_for, cloud=cloud)
+    def token(audience: str) -> str:
+        deadline.check()
+        return token_for(audience)
+
+    return TokenAuthentication(token, cloud=cloud)
 
 
 class WorkspaceFactory:

@@ -238,6 +238,23 @@ class ModelManagement:
         reply = self.wire.change("POST", url, doing=doing, document=dict(document), timeout=timeout)
         return payloads.model_version(reply.json())
 
+    def patch_model(
+        self, model_id: str, patch: Sequence[Mapping[str, Any]], *, timeout: float = CHANGE_SECONDS
+    ) -> ModelVersion:
+        """Apply a JSON Patch to a version; the version after."""
+        url = self.wire.mms(f"models/{quote(model_id, safe=':')}", timeout=timeout)
+        doing = f"change {model_id}"
+        reply = self.wire.change("PATCH", url, doing=doing, document=list(patch), content_type=_PATCH, timeout=timeout)
+        return payloads.model_version(reply.json())
+
+    def delete_model(self, model_id: str, *, timeout: float = CHANGE_SECONDS) -> None:
+        """Delete a version; it is no error when it is gone."""
+        url = self.wire.mms(f"models/{quote(model_id, safe=':')}", timeout=timeout)
+        try:
+            self.wire.change("DELETE", url, doing=f"delete {model_id}", timeout=timeout)
+        except NotFound:
+            return
+
     def _service_url(self, name: str, action: str = "", *, timeout: float) -> str:
         return self.wire.mms(f"services/{quote(name, safe='')}" + (f"/{action}" if action else ""), timeout=timeout)
 
