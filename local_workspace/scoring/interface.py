@@ -108,8 +108,9 @@ class DeploymentStatus:
 class Scoring(Protocol):
     """What `scoring.runtime.Runtime` offers the control plane. All calls return at once; work goes on in its threads."""
 
-    front_end_url: str
-    """`http://127.0.0.1:PORT`; a service's scoring address is `{front_end_url}/api/v1/service/{name}/score`."""
+    @property
+    def front_end_url(self) -> str:
+        """`http://127.0.0.1:PORT`; a service's scoring address is `{front_end_url}/api/v1/service/{name}/score`."""
 
     def roll_out(self, rollout: Rollout, reporter: Reporter) -> None:
         """Build, start and route this version; the version before serves until the new one is ready, then ends."""

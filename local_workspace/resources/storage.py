@@ -1,0 +1,136 @@
+"""Blob storage as the SDK's storage client speaks it: whole puts, blocks and block lists, heads and downloads."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from local_workspace.blobs import Blobs
+
+LARGEST_BLOCK_BYTES = 256 * 1024 * 1024
+LARGEST_LIST_BYTES = 8 * 1024 * 1024
+PATH = "/blobs/{origin}/{container}/{path:path}"
+
+
+def routes(blobs: Blobs, *, writable: bool) -> list[Route]:
+    """Reading at the plain address, reading and writing at the TLS one."""
+
+    async def download(request: Request) -> Response:
+        return await _download(request, blobs)
+
+    async def upload(request: Request) -> Response:
+        return await _upload(request, blobs)
+
+    read = Route(PATH, download, methods=["GET", "HEAD"])
+    return [read, Route(PATH, upload, methods=["PUT"])] if writable else [read]
+
+
+async def _download(request: Request, blobs: Blobs) -> Response:
+    place = _place(request)
+    if not blobs.allows("read", *place, signature=request.query_params.get("sig", "")):
+        return _storage_error(403, "AuthenticationFailed")
+    found = await run_in_threadpool(blobs.find, *place)
+    if found is None:
+        return _storage_error(404, "BlobNotFound")
+    file, etag = found
+    headers = _headers(etag, file) | {"x-ms-blob-type": "BlockBlob"}
+    headers |= {"x-ms-lease-status": "unlocked", "x-ms-lease-state": "available"}
+    return FileResponse(file, headers=headers, media_type="application/octet-stream")
+
+
+async def _upload(request: Request, blobs: Blobs) -> Response:
+    place = _place(request)
+    if not blobs.allows("write", *place, signature=request.query_params.get("sig", "")):
+        return _storage_error(403, "AuthenticationFailed")
+    comp = request.query_params.get("comp")
+    if comp == "block":
+        part = await run_in_threadpool(blobs.part, *place, request.query_params.get("blockid", ""))
+        if part is None:
+            return _storage_error(404, "ContainerNotFound")
+        return await _receive(request, part) or _stored()
+    present = await run_in_threadpool(blobs.find, *place)
+    if present is not None and request.headers.get("if-none-match") == "*":
+        return _storage_error(409, "BlobAlreadyExists")
+    if comp == "blocklist":
+        parts = await _block_list(request, blobs, place)
+        if isinstance(parts, Response):
+            return parts
+    else:
+        whole = await run_in_threadpool(blobs.part, *place, f"whole {uuid.uuid4()}")
+        if whole is None:
+            return _storage_error(404, "ContainerNotFound")
+        refused = await _receive(request, whole)
+        if refused is not None:
+            return refused
+        parts = [whole]
+    etag = await run_in_threadpool(blobs.commit, *place, parts)
+    found = await run_in_threadpool(blobs.find, *place)
+    return _stored(etag, found[0] if found else None)
+
+
+async def _block_list(request: Request, blobs: Blobs, place: tuple[str, str, str]) -> list[Path] | Response:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_LIST_BYTES:
+            return _storage_error(413, "RequestBodyTooLarge")
+    # A document type could name entities that grow without end; a block list has none.
+    if b"<!" in body:
+        return _storage_error(400, "InvalidXmlDocument")
+    try:
+        blocks = [element.text or "" for element in ET.fromstring(body)]  # noqa: S314 - see above
+    except ET.ParseError:
+        return _storage_error(400, "InvalidXmlDocument")
+    parts = [await run_in_threadpool(blobs.part, *place, block) for block in blocks]
+    present = [part for part in parts if part is not None and part.exists()]
+    if not blocks or len(present) != len(blocks):
+        return _storage_error(400, "InvalidBlockList")
+    return present
+
+
+async def _receive(request: Request, part: Path) -> Response | None:
+    """Write the body to a file; the refusal if it is too large."""
+    size = 0
+    temporary = part.with_name(f"{part.name}.{uuid.uuid4().hex}")
+    try:
+        with temporary.open("wb") as file:
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > LARGEST_BLOCK_BYTES:
+                    return _storage_error(413, "RequestBodyTooLarge")
+                file.write(chunk)
+        temporary.replace(part)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return None
+
+
+def _place(request: Request) -> tuple[str, str, str]:
+    return request.path_params["origin"], request.path_params["container"], request.path_params["path"]
+
+
+def _headers(etag: str, file: Path | None) -> dict[str, str]:
+    modified = datetime.fromtimestamp(file.stat().st_mtime, UTC) if file else datetime.now(UTC)
+    return {
+        "ETag": f'"0x{etag.upper()}"',
+        "Last-Modified": format_datetime(modified, usegmt=True),
+        "x-ms-request-id": str(uuid.uuid4()),
+        "x-ms-version": "2021-08-06",
+    }
+
+
+def _stored(etag: str = "0", file: Path | None = None) -> Response:
+    return Response(status_code=201, headers=_headers(etag, file) | {"x-ms-request-server-encrypted": "true"})
+
+
+def _storage_error(status: int, code: str) -> Response:
+    body = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>{code}</Message></Error>'
+    return Response(body, status_code=status, media_type="application/xml", headers={"x-ms-error-code": code})

@@ -1,0 +1,59 @@
+"""What tests share: one real local workspace per run, and the SDK's own way to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.running_workspace import RunningWorkspace, connect
+
+if TYPE_CHECKING:
+    from azureml.core import Workspace
+
+
+@pytest.fixture(scope="session")
+def _sdk_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home of its own for what the SDK caches, and settings it reads at import."""
+    home = tmp_path_factory.mktemp("home")
+    settings = {
+        "HOME": str(home),
+        "AZURE_CONFIG_DIR": str(home / "azure"),
+        "AZUREML_LOG_DEPRECATION_WARNING_ENABLED": "False",
+        "AZUREML_DEFAULT_BACKOFF": "1",
+        "AZUREML_DEFAULT_RETRIES": "0",
+        "NO_PROXY": "127.0.0.1,localhost",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        yield home
+
+
+@pytest.fixture(scope="session")
+def local_workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWorkspace]:
+    """One real local workspace for the whole run."""
+    workspace = RunningWorkspace(tmp_path_factory.mktemp("workspace") / "data")
+    workspace.start()
+    yield workspace
+    workspace.stop()
+
+
+@pytest.fixture(scope="session")
+def sdk_workspace(local_workspace: RunningWorkspace, _sdk_home: Path) -> Iterator[Workspace]:
+    """The unmodified SDK's `Workspace` of the local workspace."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REQUESTS_CA_BUNDLE", local_workspace.connection["ca_bundle"])
+        yield connect(local_workspace.connection)
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path) -> Iterator[Path]:
+    """A working directory of one's own: the SDK registers only files below it."""
+    before = Path.cwd()
+    os.chdir(tmp_path)
+    yield tmp_path
+    os.chdir(before)
