@@ -7,6 +7,7 @@ from typing import Any
 
 from services.azureml.fields import find
 from services.planning.plan import Plan
+from services.planning.update import create_arguments
 from services.planning.wanted import SEALED, Wanted
 
 _PLACEHOLDERS = {
@@ -138,7 +139,7 @@ def _inline_environment(name: str, document: Mapping[str, Any]) -> list[str]:
 
 def _configuration(wanted: Wanted) -> dict[str, Any]:
     """What `deploy_configuration` gets: the settings, and what describes the service."""
-    arguments = dict(wanted.asked)
+    arguments = create_arguments(wanted)
     for name, value in (
         ("description", wanted.description),
         ("tags", dict(wanted.tags)),

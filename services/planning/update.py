@@ -1,4 +1,4 @@
-"""The arguments of `update()`: which have to go together, and in how many calls."""
+"""The arguments to send: of `deploy_configuration()`, and of `update()`, where some have to go together or in turn."""
 
 from __future__ import annotations
 
@@ -17,6 +17,15 @@ PROBES = (
     "failure_threshold",
 )
 TLS = ("ssl_enabled", "ssl_cname", "ssl_cert_pem_file", "ssl_key_pem_file")
+
+
+def create_arguments(wanted: Wanted) -> dict[str, Any]:
+    """Return the settings `deploy_configuration()` gets; a secret's value is `SEALED`."""
+    arguments = dict(wanted.asked)
+    if any(is_scaler_field(name) for name in arguments) and scales(arguments):
+        # The SDK refuses a setting of the scaler unless the scaler is said to be on, though on is the default.
+        arguments["autoscale_enabled"] = True
+    return arguments
 
 
 def update_calls(live: Service, wanted: Wanted, changed: Collection[str]) -> tuple[dict[str, Any], ...]:

@@ -13,6 +13,7 @@ from services.azureml import fields
 from services.azureml.types import Replicas, Service
 from services.errors import Invalid
 from services.planning.plan import Plan, compare, configuration_hash, plan
+from services.planning.update import create_arguments
 from services.planning.wanted import SEALED, CodeRef, EnvironmentRef, Wanted, from_service
 from tests.rules.sdk_signatures import update_arguments
 
@@ -123,6 +124,12 @@ def test_a_change_of_the_scaler_says_again_that_it_is_on():
     made = plan(AKS, asked(AKS, autoscale_max_replicas=4))
 
     assert made.calls == ({"autoscale_enabled": True, "autoscale_max_replicas": 4},)
+
+
+def test_a_new_service_with_a_setting_of_the_scaler_says_that_it_is_on():
+    wanted = Wanted(service="wine-prod", target="AKS", compute="k8s", configuration={"autoscale_min_replicas": 2})
+
+    assert create_arguments(wanted) == {"autoscale_enabled": True, "autoscale_min_replicas": 2}
 
 
 def test_turning_the_scaler_on_again_sends_no_number():
