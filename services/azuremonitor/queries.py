@@ -1,0 +1,122 @@
+"""The queries behind the charts, one file each, written out in full before they run: what is shown is what ran.
+
+Every file begins with what it is for and `// columns:`, the columns it returns. It reads `Traffic` (scoring calls in
+the range, of the chosen services, without our own probes unless asked for) or `Calls` (with them), and may use `Start`,
+`End` and `Step`. `// with: failures` puts `preludes/failures.kql` before it. Where `Requests` comes from is the
+source's prelude: the table itself in the local workspace, a normalised AppRequests on Azure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from services.azuremonitor import literals
+from services.errors import Invalid
+
+Source = Literal["local", "azure"]
+
+_FOLDER = Path(__file__).parent
+_HEADER = re.compile(r"\A(?:[ \t]*//[^\n]*\n)+")
+_DIRECTIVE = re.compile(r"^//\s*(columns|with):\s*(.*)$")
+LONGEST_RANGE = timedelta(days=31)
+
+
+@dataclass(frozen=True)
+class Query:
+    """One file: what it is for, what it returns, its text."""
+
+    name: str
+    purpose: str
+    columns: tuple[tuple[str, str], ...]
+    needs: tuple[str, ...]
+    text: str
+
+
+def names() -> list[str]:
+    """Every query there is."""
+    return sorted(path.stem for path in (_FOLDER / "queries").glob("*.kql"))
+
+
+@cache
+def load(name: str) -> Query:
+    """Read one query's file."""
+    text = (_FOLDER / "queries" / f"{name}.kql").read_text()
+    header = _HEADER.match(text)
+    if not header:
+        raise ValueError(f"{name}.kql has no header")
+    purpose, directives = [], {}
+    for line in header[0].splitlines():
+        if directive := _DIRECTIVE.match(line):
+            directives[directive[1]] = directive[2]
+        else:
+            purpose.append(line.removeprefix("//").strip())
+    columns = tuple(
+        (column.strip(), kind.strip())
+        for column, _, kind in (entry.partition(":") for entry in directives["columns"].split(","))
+    )
+    needs = tuple(directives["with"].split()) if "with" in directives else ()
+    return Query(name, " ".join(purpose), columns, needs, text[header.end() :].strip())
+
+
+@cache
+def prelude(name: str) -> str:
+    """Read one prelude: `local`, `azure` or what a query is `with`."""
+    return (_FOLDER / "preludes" / f"{name}.kql").read_text().strip()
+
+
+def render(
+    name: str,
+    *,
+    source: Source,
+    services: Sequence[str],
+    start: datetime,
+    end: datetime,
+    step: timedelta = timedelta(minutes=5),
+    include_ours: bool = False,
+) -> str:
+    """Write a query out for these services (none = all), from start up to but not including end."""
+    query = load(name)
+    parts = [
+        *(f"// {line}" for line in _wrapped(query.purpose)),
+        _range(start, end),
+        f"let Step = {literals.duration(step)};",
+        prelude(source),
+        _calls(services),
+        _traffic(include_ours=include_ours),
+        *(prelude(need) for need in query.needs),
+        query.text,
+    ]
+    return "\n".join(part for part in parts if part) + "\n"
+
+
+def with_source(text: str, *, source: Source, start: datetime, end: datetime) -> str:
+    """A person's own query, with `Start`, `End` and `Requests` to build on."""
+    return "\n".join(part for part in (_range(start, end), prelude(source), text) if part)
+
+
+def _range(start: datetime, end: datetime) -> str:
+    if end <= start:
+        raise Invalid("The range ends before it begins: choose a later end.", field="range")
+    if end - start > LONGEST_RANGE:
+        raise Invalid(f"The range is longer than {LONGEST_RANGE.days} days: choose a shorter one.", field="range")
+    return f"let Start = {literals.moment(start)};\nlet End = {literals.moment(end)};"
+
+
+def _calls(services: Sequence[str]) -> str:
+    chosen = f"\n| where Service in {literals.strings(services)}" if services else ""
+    return f"let Calls = Requests\n| where TimeGenerated >= Start and TimeGenerated < End{chosen};"
+
+
+def _traffic(*, include_ours: bool) -> str:
+    return "let Traffic = Calls;" if include_ours else "let Traffic = Calls\n| where not(IsOurs);"
+
+
+def _wrapped(purpose: str) -> list[str]:
+    """One sentence a line, as in the file."""
+    return re.split(r"(?<=[.:]) (?=[A-Z])", purpose)

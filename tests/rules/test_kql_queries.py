@@ -1,0 +1,173 @@
+"""Every query of the desk, judged by Microsoft's own parser: names, types, and the columns its header promises."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_workspace.insights.normalise import OURS, SOFT_FAILURE
+from local_workspace.insights.schema import TABLES
+from services.azuremonitor import literals, queries
+from services.errors import Invalid
+
+TESTS = Path(__file__).resolve().parents[1]
+START = datetime(2026, 11, 21, 14, tzinfo=UTC)
+RANGE: dict[str, Any] = {"start": START, "end": START + timedelta(hours=1)}
+
+HOSTILE = [
+    "plain",
+    "it's",
+    'say "hi"',
+    "back\\slash",
+    "ends with \\",
+    "' or 1==1 //",
+    '" or 1==1 //',
+    "'); DROP TABLE Requests; --",
+    "two\nlines\tand a tab",
+    "| take 1",
+    "// a comment",
+    "{Service}",
+    "ünïcödé 🙂",
+    "\u2028 line separator",
+    "@'verbatim'",
+    "```fence```",
+]
+
+
+@cache
+def kusto_check(*texts: str, azure: bool = False) -> list[dict[str, Any]]:
+    """Ask the parser about all of them in one run; on Azure there is no table `Requests`."""
+    if not (TESTS / "node_modules/@kusto").exists() or not shutil.which("node"):
+        missing = "Microsoft's KQL parser is not installed: run `make tools`, it needs Node."
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    tables = {name: columns for name, columns in TABLES.items() if not (azure and name == "Requests")}
+    asked = {"tables": tables, "queries": [{"name": text, "text": text} for text in texts]}
+    run = subprocess.run(
+        ["node", str(TESTS / "kusto-check.js")],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    verdicts: list[dict[str, Any]] = json.loads(run.stdout)
+    return verdicts
+
+
+@pytest.mark.parametrize("source", ["local", "azure"])
+def test_every_query_means_what_its_header_says(source: queries.Source) -> None:
+    names = queries.names()
+    texts = [
+        queries.render(name, source=source, services=services, include_ours=ours, **RANGE)
+        for name in names
+        for services in ((), ("wine-prod", "it's"))
+        for ours in (False, True)
+    ]
+
+    verdicts = kusto_check(*texts, azure=source == "azure")
+
+    for number, verdict in enumerate(verdicts):
+        query = queries.load(names[number // 4])
+        assert verdict["errors"] == [], f"{query.name}: {verdict['errors']}"
+        assert [tuple(column) for column in verdict["columns"]] == list(query.columns), query.name
+
+
+def test_there_is_a_query_for_every_chart() -> None:
+    assert queries.names() == [
+        "errors_by_code",
+        "last_rows",
+        "latency",
+        "recent_failures",
+        "request_rate",
+        "service_summary",
+        "slots",
+    ]
+    assert all(len(queries.load(name).purpose) > 30 for name in queries.names())
+
+
+def test_azures_requests_have_the_local_tables_columns_and_types() -> None:
+    text = queries.with_source("Requests", source="azure", **RANGE)
+
+    assert dict(kusto_check(text, azure=True)[0]["columns"]) == TABLES["Requests"]
+
+
+def test_the_parser_refuses_what_the_local_engine_overlooks() -> None:
+    wrong = ["requests | count", "Requests | where durationms > 5", "Requests | where Service >= 5", ".show tables"]
+
+    assert all(verdict["errors"] for verdict in kusto_check(*wrong))
+
+
+def test_any_text_is_one_clean_literal() -> None:
+    texts = [f"print x = {literals.string(text)}" for text in HOSTILE]
+
+    for verdict in kusto_check(*texts):
+        assert verdict["errors"] == []
+        assert verdict["columns"] == [["x", "string"]]
+
+
+def test_a_soft_failure_is_the_same_on_azure_as_here() -> None:
+    azure = queries.prelude("azure")
+
+    assert f"@'{SOFT_FAILURE}'" in azure
+    assert f"startswith_cs '{OURS}'" in azure
+
+
+def test_on_azure_time_is_narrowed_before_properties_are_touched() -> None:
+    azure = queries.prelude("azure")
+
+    assert azure.index("TimeGenerated < End") < azure.index("tostring(Properties")
+
+
+def test_what_is_shown_begins_with_what_it_is_for() -> None:
+    text = queries.render("latency", source="local", services=("wine-prod",), **RANGE)
+
+    assert text.startswith("// How long run() and the inference server took")
+    assert 'where Service in ("wine-prod")' in text
+    assert "let Start = datetime(2026-11-21T14:00:00Z);" in text
+    assert "let Step = 5m;" in text
+    assert "not(IsOurs)" in text
+    assert "not(IsOurs)" not in queries.render("latency", source="local", services=(), include_ours=True, **RANGE)
+
+
+@pytest.mark.parametrize(
+    ("value", "literal"),
+    [
+        (timedelta(days=1), "1d"),
+        (timedelta(hours=6), "6h"),
+        (timedelta(minutes=90), "90m"),
+        (timedelta(seconds=15), "15s"),
+        (timedelta(milliseconds=250), "250ms"),
+    ],
+)
+def test_a_step_is_written_in_its_largest_unit(value: timedelta, literal: str) -> None:
+    assert literals.duration(value) == literal
+
+
+def test_a_moment_is_written_in_utc() -> None:
+    paris = datetime.fromisoformat("2026-11-21T15:00:00.25+01:00")
+
+    assert literals.moment(paris) == "datetime(2026-11-21T14:00:00.250000Z)"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"services": ("nul\x00",)},
+        {"step": timedelta(0)},
+        {"end": START},
+        {"end": START + timedelta(days=40)},
+    ],
+)
+def test_what_makes_no_query_is_refused_in_words(wrong: dict[str, Any]) -> None:
+    with pytest.raises(Invalid, match=r"[a-z]+: choose|longer than nothing"):
+        queries.render("latency", **{"source": "local", "services": (), **RANGE, **wrong})
