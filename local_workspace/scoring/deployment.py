@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -173,6 +174,10 @@ class Deployment:
             list(pool.map(lambda replica: replica.stop(drain_seconds=seconds), replicas))
         with self.changed:
             self._leaving = [replica for replica in self._leaving if replica not in replicas]
+        if drain:
+            # They will not come back; those of a workspace that is stopped do, with what telemetry they kept.
+            for replica in replicas:
+                shutil.rmtree(replica.plan.folder, ignore_errors=True)
 
     def _outcome(self) -> Outcome:
         if len(self._replicas) == self.desired and all(replica.state == "ready" for replica in self._replicas):

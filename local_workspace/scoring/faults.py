@@ -17,7 +17,8 @@ from typing import Any
 IN_REPLICA = frozenset({"slow", "hang", "crash", "error500", "soft-failure"})
 AT_START = frozenset({"timed-out-then-healthy", "out-of-capacity"})
 KINDS = IN_REPLICA | AT_START
-DEFAULT_SECONDS = 600.0
+LONGEST_SECONDS = 86_400.0
+"""Whoever begins a fault ends it; one that is forgotten ends after a day."""
 
 
 class Faults:
@@ -43,7 +44,7 @@ class Faults:
             kind = fault.get("kind")
             if kind not in KINDS:
                 raise ValueError(f"There is no fault of kind {kind!r}. Choose one of {', '.join(sorted(KINDS))}.")
-            until = time.time() + float(fault.get("seconds", DEFAULT_SECONDS))
+            until = time.time() + float(fault.get("seconds", LONGEST_SECONDS))
             entry = {**fault, "until": until}
             self._faults[service] = entry
             if kind in IN_REPLICA:

@@ -16,6 +16,7 @@ from .requirements import Unbuildable
 
 UNHEALTHY_AFTER_SECONDS = 5.0
 """No replica answers for this long: a worker that gunicorn replaces at once is not news."""
+RETIRE_PATIENCE_SECONDS = 10.0
 SCHEDULING_SECONDS = 300.0
 """How long Azure looks for room before the operation fails."""
 
@@ -267,9 +268,12 @@ class RunningService:
         told.line("All replicas are ready and serve.")
         told.phase("DeployService", "Succeeded")
         self._tell_state("Healthy")
-        told.ended("Succeeded")
         if old is not None:
-            threading.Thread(target=self._retire, args=(old,), name=f"retire-{self.name}", daemon=True).start()
+            retiring = threading.Thread(target=self._retire, args=(old,), name=f"retire-{self.name}", daemon=True)
+            retiring.start()
+            # Whoever hears of the end may remove the old version's files: let calls under way finish, if they are short.
+            retiring.join(RETIRE_PATIENCE_SECONDS)
+        told.ended("Succeeded")
 
     def _give_up(self, deployment: Deployment, told: _Told) -> None:
         failure = failures.crashed(deployment.rollout.compute_type, cause=deployment.cause())

@@ -111,7 +111,9 @@ class Runtime:
 
     def status(self, service: str) -> DeploymentStatus:
         """How many replicas shall run, run this version, and answer."""
-        return self._service(service).status()
+        with self._lock:
+            running = self._services.get(service)
+        return running.status() if running is not None else DeploymentStatus(desired=0, updated=0, available=0)
 
     def set_fault(self, service: str, fault: Mapping[str, Any] | None) -> None:
         """Make a service misbehave on purpose (kinds: `faults.KINDS`), or stop it; raises ValueError."""

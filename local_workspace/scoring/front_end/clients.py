@@ -97,17 +97,13 @@ class Client(asyncio.Protocol):
         self._clients.add(self)
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """The caller left: what waits for a permit is dropped."""
+        """The caller left, or closed its half, which proxies take for leaving too: what waits for a permit is dropped."""
         self._clients.discard(self)
         self._transport = None
         self._pipelined.clear()
         if self._call is not None and self._service is not None:
             self._service.caller_left(self._call)
             self._call = None
-
-    def eof_received(self) -> bool:
-        """A caller that closes its half still hears the answer."""
-        return self._call is not None
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; after a refusal, throw it away up to a limit."""
