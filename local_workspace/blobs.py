@@ -8,12 +8,12 @@ import secrets
 import shutil
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
 
 from local_workspace.identity import HOST, Identity
 from local_workspace.state import State, now
 
 Right = Literal["read", "write"]
+COPY_BYTES = 1024 * 1024
 
 
 class Blobs:
@@ -26,58 +26,53 @@ class Blobs:
         self._identity = identity
         self._staging.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def declare(self, origin: str, container: str, path: str) -> dict[str, object]:
-        """Make room for an artifact that will be uploaded; return the wire's artifact."""
+    def declare(self, origin: str, container: str, path: str) -> str:
+        """Make room for an artifact that will be uploaded; return the address at which the SDK may put its bytes.
+
+        The SDK's storage client takes the host apart at its first two dots and talks https only; what stands before
+        the `@` is for it to take apart. It also escapes the path once more, so there is nothing to escape in it.
+        """
         with self._state.transaction() as work:
             work.execute(
                 "INSERT INTO artifacts (origin, container, path, blob, etag, created) VALUES (?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT DO NOTHING",
                 (origin, container, path, secrets.token_hex(16), secrets.token_hex(8), now()),
             )
-        found = self._state.row(
-            "SELECT * FROM artifacts WHERE origin = ? AND container = ? AND path = ?", (origin, container, path)
-        )
-        assert found is not None, "the row was just written"  # noqa: S101
-        return {
-            "artifactId": f"{origin}/{container}/{path}",
-            "origin": origin,
-            "container": container,
-            "path": path,
-            "etag": found["etag"],
-            "createdTime": found["created"],
-            "dataPath": {"dataStoreName": "workspaceartifactstore", "relativePath": f"{origin}/{container}/{path}"},
-        }
-
-    def upload_address(self, origin: str, container: str, path: str) -> str:
-        """Where the SDK's storage client may put the bytes.
-
-        That client takes the host apart at its first two dots and talks https only; what stands before the `@` is
-        for it to take apart.
-        """
+            blob = work.execute(
+                "SELECT blob FROM artifacts WHERE origin = ? AND container = ? AND path = ?", (origin, container, path)
+            ).fetchone()["blob"]
         host = f"local.blob.local@{HOST}:{self._identity.blob_port}"
-        return f"https://{host}{self._path(origin, container, path)}?sig={self._signature('write', origin, container, path)}"
+        return f"https://{host}/blobs/{blob}?sig={self._signature('write', blob)}"
 
-    def download_address(self, origin: str, container: str, path: str) -> str:
-        """Where anyone who has this address may read the bytes."""
-        signature = self._signature("read", origin, container, path)
-        return f"{self._identity.url}{self._path(origin, container, path)}?sig={signature}"
+    def download_address(self, origin: str, container: str, path: str) -> str | None:
+        """Where anyone who has this address may read the bytes; None before they have arrived."""
+        row = self._state.row(
+            "SELECT blob FROM artifacts WHERE origin = ? AND container = ? AND path = ? AND size IS NOT NULL",
+            (origin, container, path),
+        )
+        return f"{self._identity.url}/blobs/{row['blob']}?sig={self._signature('read', row['blob'])}" if row else None
 
-    def allows(self, right: Right, origin: str, container: str, path: str, *, signature: str) -> bool:
+    def allows(self, right: Right, blob: str, *, signature: str) -> bool:
         """Whether a signature gives this right."""
-        allowed = [self._signature("write", origin, container, path)]
+        allowed = [self._signature("write", blob)]
         if right == "read":
-            allowed.append(self._signature("read", origin, container, path))
+            allowed.append(self._signature("read", blob))
         # Each is compared, so that the time taken says nothing about the signature.
         matches = [hmac.compare_digest(known, signature) for known in allowed]
         return any(matches)
 
-    def find(self, origin: str, container: str, path: str) -> tuple[Path, str] | None:
-        """File and ETag of an artifact whose bytes have arrived."""
+    def arrived(self, blob: str) -> tuple[Path, str] | None:
+        """File and ETag of a blob whose bytes have arrived."""
+        row = self._state.row("SELECT etag FROM artifacts WHERE blob = ? AND size IS NOT NULL", (blob,))
+        return (self._file(blob), row["etag"]) if row else None
+
+    def find(self, origin: str, container: str, path: str) -> Path | None:
+        """The file of an artifact whose bytes have arrived."""
         row = self._state.row(
-            "SELECT blob, etag FROM artifacts WHERE origin = ? AND container = ? AND path = ? AND size IS NOT NULL",
+            "SELECT blob FROM artifacts WHERE origin = ? AND container = ? AND path = ? AND size IS NOT NULL",
             (origin, container, path),
         )
-        return (self._file(row["blob"]), row["etag"]) if row else None
+        return self._file(row["blob"]) if row else None
 
     def below(self, origin: str, container: str, prefix: str) -> list[tuple[str, Path]]:
         """Path and file of every artifact that is this path or lies in this folder."""
@@ -89,47 +84,28 @@ class Blobs:
         )
         return [(row["path"], self._file(row["blob"])) for row in rows]
 
-    def part(self, origin: str, container: str, path: str, block: str) -> Path | None:
-        """Where one block, or the whole, is written before it counts; None for an artifact nobody declared."""
-        row = self._state.row(
-            "SELECT blob FROM artifacts WHERE origin = ? AND container = ? AND path = ?", (origin, container, path)
-        )
-        if row is None:
-            return None
-        return self._staging / f"{row['blob']}.{hashlib.sha256(block.encode()).hexdigest()[:32]}"
+    def part(self, blob: str, block: str) -> Path:
+        """Where one block, or the whole, is written before it counts."""
+        return self._staging / f"{blob}.{hashlib.sha256(block.encode()).hexdigest()[:32]}"
 
-    def commit(self, origin: str, container: str, path: str, parts: list[Path]) -> str:
-        """Make the bytes of an artifact of its parts, in this order; return the ETag."""
-        row = self._state.row(
-            "SELECT blob, etag FROM artifacts WHERE origin = ? AND container = ? AND path = ?",
-            (origin, container, path),
-        )
-        if row is None:
-            raise FileNotFoundError(path)
-        target = self._file(row["blob"])
+    def commit(self, blob: str, parts: list[Path]) -> None:
+        """Make the bytes of a blob of its parts, in this order."""
+        target = self._file(blob)
         target.parent.mkdir(exist_ok=True)
         first, *rest = parts
         with first.open("ab") as whole:
             for part in rest:
                 with part.open("rb") as piece:
-                    shutil.copyfileobj(piece, whole, 1024 * 1024)
+                    shutil.copyfileobj(piece, whole, COPY_BYTES)
         first.replace(target)
         for part in rest:
             part.unlink()
         with self._state.transaction() as work:
-            work.execute(
-                "UPDATE artifacts SET size = ? WHERE origin = ? AND container = ? AND path = ?",
-                (target.stat().st_size, origin, container, path),
-            )
-        etag: str = row["etag"]
-        return etag
+            work.execute("UPDATE artifacts SET size = ? WHERE blob = ?", (target.stat().st_size, blob))
 
     def _file(self, blob: str) -> Path:
         return self._folder / blob[:2] / blob
 
-    def _path(self, origin: str, container: str, path: str) -> str:
-        return f"/blobs/{quote(origin)}/{quote(container)}/{quote(path)}"
-
-    def _signature(self, right: Right, origin: str, container: str, path: str) -> str:
-        message = "\n".join((right, origin, container, path)).encode()
+    def _signature(self, right: Right, blob: str) -> str:
+        message = f"{right}\n{blob}".encode()
         return hmac.new(self._identity.signing_key.encode(), message, hashlib.sha256).hexdigest()

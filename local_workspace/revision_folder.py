@@ -102,7 +102,7 @@ def _artifact(url: str, blobs: Blobs) -> Path:
     found = blobs.find(origin, container, path) if url.startswith(ARTIFACT_URL) else None
     if found is None:
         raise SourceInvalid(f"The source file {url} was never uploaded.")
-    return found[0]
+    return found
 
 
 def _model(state: State, model_id: str) -> dict[str, Any]:

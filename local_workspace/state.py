@@ -17,7 +17,7 @@ from typing import Any
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS artifacts (
     origin TEXT NOT NULL, container TEXT NOT NULL, path TEXT NOT NULL,
-    blob TEXT NOT NULL, etag TEXT NOT NULL, size INTEGER, created TEXT NOT NULL,
+    blob TEXT NOT NULL UNIQUE, etag TEXT NOT NULL, size INTEGER, created TEXT NOT NULL,
     PRIMARY KEY (origin, container, path)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS assets (id TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;

@@ -66,7 +66,9 @@ class RunningWorkspace:
             )
         process = self.process
         wait_for(
-            lambda: self.connection_file.exists() or process.poll() is not None, "the workspace to be ready", READY_SECONDS
+            lambda: self.connection_file.exists() or process.poll() is not None,
+            "the workspace to be ready",
+            READY_SECONDS,
         )
         assert self.process.poll() is None, self.log_file.read_text()
 
@@ -77,7 +79,13 @@ class RunningWorkspace:
         return self.process.wait(STOP_SECONDS)
 
     def call(
-        self, method: str, path: str, *, token: str | None = "token", headers: dict[str, str] | None = None, **arguments: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = "token",
+        headers: dict[str, str] | None = None,
+        **arguments: Any,
     ) -> requests.Response:
         """One raw request to the control plane, with the token of this name in `connection.json`."""
         known = self.connection
@@ -156,7 +164,7 @@ def connect(connection: dict[str, Any]) -> Workspace:
         from azureml.core import Workspace
         from azureml.core.authentication import AbstractAuthentication
 
-    subscription = namedtuple("subscription", "subscription_name subscription_id")  # noqa: PYI024
+    subscription = namedtuple("subscription", "subscription_name subscription_id")
 
     class LocalAuthentication(AbstractAuthentication):
         def __init__(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.routing import Route
 
+from local_workspace.state import State
 from local_workspace.wire import Call, Refused, route
 
 BATCH_LIMIT = 500
@@ -36,8 +37,9 @@ def _declare(call: Call) -> dict[str, Any]:
         for path in paths:
             if not path or path.startswith("/") or ".." in path.split("/"):
                 raise Refused(400, "BadRequest", f"'{path}' is not a relative path without '..'.")
-            artifacts[path] = blobs.declare(origin, container, path)
-            contents[path] = _content_info(origin, container, path, blobs.upload_address(origin, container, path))
+            address = blobs.declare(origin, container, path)
+            artifacts[path] = _find(call.workspace.state, origin, container, path)
+            contents[path] = _content_info(origin, container, path, address)
     return {"artifacts": artifacts, "artifactContentInformation": contents, "errors": {}}
 
 
@@ -45,7 +47,7 @@ def _contents(call: Call) -> dict[str, Any]:
     origin, container, prefix = call.path["origin"], call.path["container"], call.path.get("path", "")
     blobs = call.workspace.blobs
     found = [
-        _content_info(origin, container, path, blobs.download_address(origin, container, path))
+        _content_info(origin, container, path, blobs.download_address(origin, container, path) or "")
         for path, _ in blobs.below(origin, container, prefix)
     ]
     return {"value": found, "continuationToken": None, "nextLink": None}
@@ -53,9 +55,10 @@ def _contents(call: Call) -> dict[str, Any]:
 
 def _content(call: Call) -> dict[str, Any]:
     origin, container, path = call.path["origin"], call.path["container"], call.path["path"]
-    if call.workspace.blobs.find(origin, container, path) is None:
+    address = call.workspace.blobs.download_address(origin, container, path)
+    if address is None:
         raise _missing(origin, container, path)
-    return _content_info(origin, container, path, call.workspace.blobs.download_address(origin, container, path))
+    return _content_info(origin, container, path, address)
 
 
 def _list(call: Call) -> dict[str, Any]:
@@ -69,8 +72,11 @@ def _list(call: Call) -> dict[str, Any]:
 
 
 def _get(call: Call) -> dict[str, Any]:
-    origin, container, path = call.path["origin"], call.path["container"], call.path["path"]
-    row = call.workspace.state.row(
+    return _find(call.workspace.state, call.path["origin"], call.path["container"], call.path["path"])
+
+
+def _find(state: State, origin: str, container: str, path: str) -> dict[str, Any]:
+    row = state.row(
         "SELECT etag, created FROM artifacts WHERE origin = ? AND container = ? AND path = ?", (origin, container, path)
     )
     if row is None:

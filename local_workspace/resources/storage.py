@@ -17,7 +17,7 @@ from local_workspace.blobs import Blobs
 
 LARGEST_BLOCK_BYTES = 256 * 1024 * 1024
 LARGEST_LIST_BYTES = 8 * 1024 * 1024
-PATH = "/blobs/{origin}/{container}/{path:path}"
+PATH = "/blobs/{blob}"
 
 
 def routes(blobs: Blobs, *, writable: bool) -> list[Route]:
@@ -34,10 +34,10 @@ def routes(blobs: Blobs, *, writable: bool) -> list[Route]:
 
 
 async def _download(request: Request, blobs: Blobs) -> Response:
-    place = _place(request)
-    if not blobs.allows("read", *place, signature=request.query_params.get("sig", "")):
+    blob = request.path_params["blob"]
+    if not blobs.allows("read", blob, signature=request.query_params.get("sig", "")):
         return _storage_error(403, "AuthenticationFailed")
-    found = await run_in_threadpool(blobs.find, *place)
+    found = await run_in_threadpool(blobs.arrived, blob)
     if found is None:
         return _storage_error(404, "BlobNotFound")
     file, etag = found
@@ -47,36 +47,33 @@ async def _download(request: Request, blobs: Blobs) -> Response:
 
 
 async def _upload(request: Request, blobs: Blobs) -> Response:
-    place = _place(request)
-    if not blobs.allows("write", *place, signature=request.query_params.get("sig", "")):
+    blob = request.path_params["blob"]
+    # Only an artifact that was declared has a signature, so a signed blob is a known one.
+    if not blobs.allows("write", blob, signature=request.query_params.get("sig", "")):
         return _storage_error(403, "AuthenticationFailed")
     comp = request.query_params.get("comp")
     if comp == "block":
-        part = await run_in_threadpool(blobs.part, *place, request.query_params.get("blockid", ""))
-        if part is None:
-            return _storage_error(404, "ContainerNotFound")
+        part = blobs.part(blob, request.query_params.get("blockid", ""))
         return await _receive(request, part) or _stored()
-    present = await run_in_threadpool(blobs.find, *place)
-    if present is not None and request.headers.get("if-none-match") == "*":
+    before = await run_in_threadpool(blobs.arrived, blob)
+    if before is not None and request.headers.get("if-none-match") == "*":
         return _storage_error(409, "BlobAlreadyExists")
     if comp == "blocklist":
-        parts = await _block_list(request, blobs, place)
+        parts = await _block_list(request, blobs, blob)
         if isinstance(parts, Response):
             return parts
     else:
-        whole = await run_in_threadpool(blobs.part, *place, f"whole {uuid.uuid4()}")
-        if whole is None:
-            return _storage_error(404, "ContainerNotFound")
+        whole = blobs.part(blob, f"whole {uuid.uuid4()}")
         refused = await _receive(request, whole)
         if refused is not None:
             return refused
         parts = [whole]
-    etag = await run_in_threadpool(blobs.commit, *place, parts)
-    found = await run_in_threadpool(blobs.find, *place)
-    return _stored(etag, found[0] if found else None)
+    await run_in_threadpool(blobs.commit, blob, parts)
+    arrived = await run_in_threadpool(blobs.arrived, blob)
+    return _stored(arrived[1], arrived[0]) if arrived else _stored()
 
 
-async def _block_list(request: Request, blobs: Blobs, place: tuple[str, str, str]) -> list[Path] | Response:
+async def _block_list(request: Request, blobs: Blobs, blob: str) -> list[Path] | Response:
     body = b""
     async for chunk in request.stream():
         body += chunk
@@ -89,11 +86,10 @@ async def _block_list(request: Request, blobs: Blobs, place: tuple[str, str, str
         blocks = [element.text or "" for element in ET.fromstring(body)]  # noqa: S314 - see above
     except ET.ParseError:
         return _storage_error(400, "InvalidXmlDocument")
-    parts = [await run_in_threadpool(blobs.part, *place, block) for block in blocks]
-    present = [part for part in parts if part is not None and part.exists()]
-    if not blocks or len(present) != len(blocks):
+    parts = [blobs.part(blob, block) for block in blocks]
+    if not parts or not all(part.exists() for part in parts):
         return _storage_error(400, "InvalidBlockList")
-    return present
+    return parts
 
 
 async def _receive(request: Request, part: Path) -> Response | None:
@@ -111,10 +107,6 @@ async def _receive(request: Request, part: Path) -> Response | None:
     finally:
         temporary.unlink(missing_ok=True)
     return None
-
-
-def _place(request: Request) -> tuple[str, str, str]:
-    return request.path_params["origin"], request.path_params["container"], request.path_params["path"]
 
 
 def _headers(etag: str, file: Path | None) -> dict[str, str]:
