@@ -32,7 +32,7 @@ _NAMES = (
 )
 _NAMED = re.compile(
     rf"""(?P<before>(?<![A-Za-z0-9_.-])[A-Za-z0-9_.-]{{0,64}}?{_NAMES}(?:_[0-9]+)?{_QUOTE}?
-        \s*(?:[:=]|%3A|%3D)\s*)
+        \s*(?:[:=](?!=)|%3A|%3D)\s*)
         (?:(?P<quote>{_QUOTE})(?P<quoted>(?:(?!(?P=quote)).)*)(?P=quote)
           |(?P<bare>(?!{_QUOTE})[^\s,;&"'<>{{}}\[\]()\\]+))""",
     re.IGNORECASE | re.VERBOSE,
@@ -40,7 +40,7 @@ _NAMED = re.compile(
 _NOT_SECRET = re.compile(r"(?:null|none|true|false|undefined|\*+|\[hidden\]|[0-9]{1,6}|bearer|basic|str|string)?", re.I)
 
 _AUTHORIZATION = re.compile(
-    rf"""(?P<before>\b(?:proxy-)?authorization{_QUOTE}?\s*(?:[:=,]|%3A|%3D)\s*{_QUOTE}?(?:b{_QUOTE})?)
+    rf"""(?P<before>(?<![A-Za-z0-9.-])(?:[A-Za-z]+_)?(?:proxy-)?authorization{_QUOTE}?\s*(?:[:=,](?!=)|%3A|%3D)\s*{_QUOTE}?(?:b{_QUOTE})?)
         (?P<scheme>(?:bearer|basic|digest|negotiate|sharedkey|sharedkeylite|sharedaccesssignature)(?:\s+|%20|\+))?+
         (?P<value>(?!\[hidden\])[^\s,"'<>\\&;]+)""",
     re.IGNORECASE | re.VERBOSE,

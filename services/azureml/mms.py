@@ -111,12 +111,12 @@ class ModelManagement:
         )
         return payloads.operation(found, offset=offset or 0)
 
-    def operation_log(self, operation: Operation, *, timeout: float = READ_SECONDS) -> str:
-        """The whole log of an operation, scrubbed; empty when it has none."""
-        if not operation.log_url:
-            return ""
-        reply = self.wire.read(operation.log_url, doing="read the log of the operation", timeout=timeout)
-        return scrub(reply.text)
+    def operation_log(self, operation_id: str, *, timeout: float = READ_SECONDS) -> str:
+        """The whole log of an operation, scrubbed; empty when it has none. Its signed address is used and forgotten."""
+        doing = "read the log of the operation"
+        url = self.wire.mms(f"operations/{quote(operation_id, safe='')}", timeout=timeout)
+        address = self._json(url, doing=doing, timeout=timeout).get("operationLog")
+        return scrub(self.wire.fetch(address, doing=doing, timeout=timeout).text) if address else ""
 
     # Models
 

@@ -122,7 +122,6 @@ def operation(payload: Mapping[str, Any], *, offset: int = 0) -> Operation:
         error=problem_of(payload["error"]) if payload.get("error") else None,
         log=scrub(streamed(raw)),
         next_offset=offset + len(raw),
-        log_url=payload.get("operationLog"),
         created_at=_time(payload.get("createdTime")),
         ended_at=_time(payload.get("endTime")),
     )

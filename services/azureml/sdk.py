@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from services.azureml import fields, translate
 from services.azureml.access import Access
+from services.azureml.checkout import hidden_checkout
 from services.azureml.deadline import within
 from services.azureml.mms import ModelManagement
 from services.azureml.quiet import quiet
@@ -22,6 +23,10 @@ SUBMIT_SECONDS = 600.0
 
 _SDK_IGNORES = ("", 0, 0.0)
 """Values `update()` takes for "not given", so that they never reach Azure ML."""
+
+
+_ENTRY_VARIABLES = ("AZUREML_SOURCE_DIRECTORY", "AZUREML_ENTRY_SCRIPT")
+"""The SDK writes these into the environment: they say where the code begins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,22 +139,24 @@ class Sdk:
     ) -> Submission:
         """Change a service once, all of it in one request: a service that bears `mark` has been changed already.
 
-        `tags` replace all tags; None keeps them. Models without code keep the code and environment of the service.
+        `tags` replace all tags; None keeps them. Models or an environment without `code` keep the code of the service.
         """
         there = self._mms.service(name)
         if there.operation == mark:
             return Submission(operation_id=there.operation_id, repeated=True)
-        changes = dict(configuration or {})
+        changes = {argument: value for argument, value in (configuration or {}).items() if value is not None}
         target = _updatable(there, changes)
         kept = there.tags if tags is None else tags
         marked = {**kept, MARK: mark}
         _refuse_slashes(properties or {})
-        swap = model_ids is not None and code is None and bool(there.code)
+        swap = code is None and bool(there.code) and (model_ids is not None or environment is not None)
         ignored = description == "" or any(value in _SDK_IGNORES for value in changes.values() if value is not False)
         if swap or ignored:
             if code is not None:
                 raise Invalid(f"New code and empty values cannot be sent to {name} in one change: make two changes.")
-            patch = self._patch(name, target, changes, marked, properties or {}, description, model_ids)
+            patch = self._patch(target, changes, marked, properties or {}, description)
+            if swap:
+                patch.insert(0, self._swapped(name, model_ids, environment))
             return Submission(operation_id=self._mms.patch_service(name, patch))
 
         def send() -> str | None:
@@ -172,22 +179,30 @@ class Sdk:
 
         return Submission(operation_id=self._call(send, doing=f"change {name}", timeout=timeout))
 
+    def _swapped(
+        self, name: str, model_ids: Sequence[str] | None, environment: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        """Other models or another environment for the code that is there."""
+        request = dict(self._mms.service_document(name).get("environmentImageRequest") or {})
+        if model_ids is not None:
+            request["modelIds"] = list(model_ids)
+        if environment is not None:
+            before = (request.get("environment") or {}).get("environmentVariables") or {}
+            entry = {key: value for key, value in before.items() if key in _ENTRY_VARIABLES}
+            variables = {**(environment.get("environmentVariables") or {}), **entry}
+            request["environment"] = {**environment, "environmentVariables": variables}
+        return {"op": "replace", "path": "/environmentImageRequest", "value": request}
+
+    @staticmethod
     def _patch(
-        self,
-        name: str,
         target: fields.Target,
         changes: Mapping[str, Any],
         tags: Mapping[str, str],
         properties: Mapping[str, str],
         description: str | None,
-        model_ids: Sequence[str] | None,
     ) -> list[dict[str, Any]]:
         """What `update` would send, with what it leaves out."""
         patch: list[dict[str, Any]] = []
-        if model_ids is not None:
-            request = self._mms.service_document(name).get("environmentImageRequest") or {}
-            value = {**request, "modelIds": list(model_ids)}
-            patch.append({"op": "replace", "path": "/environmentImageRequest", "value": value})
         for argument, value in changes.items():
             found = fields.find(argument, target=target)
             if found is not None:
@@ -201,7 +216,7 @@ class Sdk:
 
     def _call(self, call: Callable[[], T], *, doing: str, timeout: float) -> T:
         def quietly() -> T:
-            with quiet():
+            with quiet(), hidden_checkout():
                 return call()
 
         with translate.errors(doing, change=True):

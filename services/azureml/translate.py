@@ -29,6 +29,12 @@ class AnswerLost(Unavailable):
     """A change was sent and no usable answer came: it may have been done. Look before sending it again."""
 
 
+class Busy(Conflict):
+    """Another operation runs on the service: it passes by itself."""
+
+    is_busy = True
+
+
 class Throttled(Unavailable):
     """Azure ML asks for a pause; `retry_after` in seconds when it says how long."""
 
@@ -105,14 +111,15 @@ def refused(
     if status == 404:
         return NotFound(f"Could not {doing}: it is not in the workspace, or not any more.", detail=detail)
     if status == 409:
-        return Conflict(
+        return Busy(
             f"Could not {doing}: another operation on it is still running in Azure ML. Wait until it has ended, then "
             "try again.",
             detail=detail,
         )
     if status == 412:
         return Conflict(
-            f"Could not {doing}: it is still used{because} Delete or redeploy what uses it first.", detail=detail
+            f"Could not {doing}{because}" if text else f"Could not {doing}: it is used. Delete what uses it first.",
+            detail=detail,
         )
     if status == 429:
         pause = _seconds((headers or {}).get("Retry-After") or (headers or {}).get("retry-after"))

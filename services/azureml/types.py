@@ -210,8 +210,6 @@ class Operation(Row):
     """New lines since the offset that was asked for, scrubbed; each starts with its time in UTC."""
     next_offset: int = 0
     """What to ask with next time."""
-    log_url: str | None = None
-    """Where the whole log can be read (`operation_log`)."""
     created_at: datetime | None = None
     ended_at: datetime | None = None
 

@@ -120,6 +120,14 @@ class Wire:
             raise translate.unreachable(problem, doing=doing) from None
         return _checked(reply, doing=doing)
 
+    def fetch(self, url: str, *, doing: str, timeout: float = READ_SECONDS) -> Reply:
+        """Get a signed address: our token is none of its business."""
+        try:
+            reply = self._send(self._reads, "GET", url, deadline=time.monotonic() + timeout, authorize=False)
+        except httpx2.TransportError as problem:
+            raise translate.unreachable(problem, doing=doing) from None
+        return _checked(reply, doing=doing)
+
     def change(
         self,
         method: str,
@@ -158,8 +166,11 @@ class Wire:
         params: Mapping[str, str] | None = None,
         document: Any = None,
         content_type: str | None = None,
+        authorize: bool = True,
     ) -> Reply:
-        headers = {"Authorization": f"Bearer {self._access.token()}", "Accept": "application/json"}
+        headers = {"Accept": "application/json"}
+        if authorize:
+            headers["Authorization"] = f"Bearer {self._access.token()}"
         if document is not None and content_type:
             headers["Content-Type"] = content_type
         left = deadline - time.monotonic()

@@ -29,6 +29,7 @@ JWT = (
     [
         (f"Authorization: Bearer {KEY_32}", KEY_32),
         ("authorization: Bearer short1", "short1"),
+        ("HTTP_AUTHORIZATION=Bearer short1", "short1"),
         ("Authorization: Basic dXNlcjpwYXNzd29yZA==", "dXNlcjpwYXNzd29yZA"),
         (f"{{'Authorization': 'Bearer {KEY_32}'}}", KEY_32),
         (json.dumps({"Authorization": f"Bearer {KEY_44}"}), KEY_44),
@@ -87,6 +88,8 @@ def test_a_planted_secret_goes(line: str, secret: str) -> None:
         "Collected 32 tokens in 12 ms; the tokens were split at spaces",
         "GET https://pkgs.example.com/simple/numpy/ 200",
         "desk-probe-9f2c1ab3d4e5 answered",
+        " + azure-mgmt-authorization==4.0.0",
+        " + pytest-secret==1.2.3rc1",
         "IrisClassifierForTheNorthernRegion_Version_2026_Candidate_B",
     ],
 )
