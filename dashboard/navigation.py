@@ -12,8 +12,8 @@ import streamlit as st
 
 PAGES = Path(__file__).resolve().parent.parent / "pages"
 
-KEPT = ("ws", "tz", "range", "from", "to")
-"""Parts of the address that stay when one goes to another screen."""
+BOUND = ("tz", "range", "from", "to")
+"""Parts of the address that belong to a widget: Streamlit keeps them itself within a session, and lets nobody else."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,14 +125,11 @@ def sections() -> dict[str, list[st.Page]]:
     return found
 
 
-def _address(parts: dict[str, str | None]) -> dict[str, str]:
-    """What shall be in the address of the next screen: the kept parts of this one, and the given ones."""
-    kept = {name: st.query_params[name] for name in KEPT if name in st.query_params}
-    return kept | {name: value for name, value in parts.items() if value is not None}
-
-
 def go(screen: str, /, **query: str | None) -> NoReturn:
-    """Go to another screen, keeping workspace, time zone and range: `go("service", name="wine-dev")`."""
+    """Go to another screen, keeping workspace, time zone and range: `go("service", name="wine-dev")`.
+
+    For ids, not for filters: what is bound to a widget is set through `st.session_state` in a callback.
+    """
     st.switch_page(_page(screen), query_params=_address(query))
 
 
@@ -144,5 +141,12 @@ def link(screen: str, label: str, /, *, icon: str | None = None, help: str | Non
 def href(screen: str, /, **query: str | None) -> str:
     """Give the address of another screen, for a link inside a table or a sentence; it opens a session of its own."""
     path = "/" if screen == SCREENS[0].name else f"/{screen}"
-    parts = _address(query)
+    bound = {name: st.query_params[name] for name in BOUND if name in st.query_params}
+    parts = _address(query) | bound
     return f"{path}?{urlencode(parts)}" if parts else path
+
+
+def _address(query: dict[str, str | None]) -> dict[str, str]:
+    """The workspace, and what is given."""
+    kept = {"ws": st.query_params["ws"]} if "ws" in st.query_params else {}
+    return kept | {name: value for name, value in query.items() if value is not None}
