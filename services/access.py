@@ -74,6 +74,10 @@ COMMANDS: dict[str, Role] = {
     "model.edit": Role.OPERATOR,
     "model.delete": Role.OPERATOR,
     "model.download": Role.OPERATOR,
+    # What deployments need
+    "environment.register": Role.OPERATOR,
+    "compute.create": Role.ADMIN,
+    "switch.flip": Role.OPERATOR,
     # Operations
     "operation.retry": Role.OPERATOR,
     "operation.cancel": Role.OPERATOR,

@@ -106,9 +106,13 @@ class Files:
         """Delete what has outlived its time; return how many files went."""
         now = self._clock.now()
         with self._database.writing() as work:
-            gone = work.execute(sa.select(ledger.files.c.sha256).where(ledger.files.c.keep_until < now)).scalars().all()
+            gone: list[str] = list(
+                work.execute(sa.select(ledger.files.c.sha256).where(ledger.files.c.keep_until < now)).scalars()
+            )
             work.execute(sa.delete(ledger.files).where(ledger.files.c.keep_until < now))
-            kept = set(work.execute(sa.select(ledger.files.c.sha256).where(ledger.files.c.sha256.in_(gone))).scalars())
+            kept: set[str] = set(
+                work.execute(sa.select(ledger.files.c.sha256).where(ledger.files.c.sha256.in_(gone))).scalars()
+            )
         for sha256 in set(gone) - kept:
             (self._folder / sha256).unlink(missing_ok=True)
         return len(set(gone) - kept)

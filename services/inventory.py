@@ -21,34 +21,38 @@ from services.planning.plan import configuration_hash
 from services.storage import mirror
 from services.storage.database import Database
 
-BATCH = 500
-
 
 class Source(Protocol):
-    """What the inventory is read from: the worker's way to Azure ML."""
+    """What the inventory is read from: the worker's raw way to Azure ML."""
 
     def services(self) -> list[Service]:
         """Every service; a payload that cannot be read is a row with `broken`."""
 
-    def models(self) -> Iterator[ModelVersion]:
+    def model_pages(self) -> Iterator[list[ModelVersion]]:
         """Every model version, newest first, page by page."""
-
-    def environments(self) -> list[EnvironmentVersion]:
-        """The newest version of every environment."""
 
     def computes(self) -> list[Compute]:
         """Every compute target."""
-
-    def model_bytes(self, model: ModelVersion) -> int | None:
-        """The size of a version's files, or None when Azure does not say."""
 
 
 class Inventory:
     """Keeps the mirror like Azure."""
 
-    def __init__(self, database: Database, source: Source, *, workspace: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        source: Source,
+        *,
+        environments: Callable[[], list[EnvironmentVersion]],
+        model_bytes: Callable[[ModelVersion], int | None],
+        workspace: str,
+        clock: Clock,
+    ) -> None:
+        """`environments` lists them through the SDK; `model_bytes` asks the size of a version's files, None = not said."""
         self._database = database
         self._source = source
+        self._environments = environments
+        self._model_bytes = model_bytes
         self._workspace = workspace
         self._clock = clock
         self._sweep = int(time.time())
@@ -85,7 +89,7 @@ class Inventory:
             ).all()
         for row in rows:
             # -1 = asked, and Azure does not say: shown as unknown and not asked again until the next sweep of a new version.
-            size = self._source.model_bytes(ModelVersion.from_json(row.content))
+            size = self._model_bytes(ModelVersion.from_json(row.content))
             with self._database.writing() as work:
                 work.execute(
                     sa.update(table)
@@ -184,24 +188,14 @@ class Inventory:
         )
 
     def _newest_models(self) -> None:
-        batch: list[ModelVersion] = []
-        for model in self._source.models():
-            batch.append(model)
-            if len(batch) == BATCH:
-                if self._put_models(batch):
-                    return
-                batch = []
-        self._put_models(batch)
+        for page in self._source.model_pages():
+            if self._put_models(page):
+                return
 
     def _all_models(self) -> None:
         self._sweep += 1
-        batch: list[ModelVersion] = []
-        for model in self._source.models():
-            batch.append(model)
-            if len(batch) == BATCH:
-                self._put_models(batch)
-                batch = []
-        self._put_models(batch)
+        for page in self._source.model_pages():
+            self._put_models(page)
         table = mirror.models
         with self._database.writing() as work:
             work.execute(sa.delete(table).where(table.c.workspace == self._workspace, table.c.sweep != self._sweep))
@@ -266,8 +260,7 @@ class Inventory:
 
     def _environment_rows(self) -> list[dict[str, Any]]:
         return [
-            {"name": found.name, "version": found.version, "content": found.to_json()}
-            for found in self._source.environments()
+            {"name": found.name, "version": found.version, "content": found.to_json()} for found in self._environments()
         ]
 
     def _compute_rows(self) -> list[dict[str, Any]]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
 from services.access import Person
 from services.audit import Audit
+from services.azureml.secrets import Keys as ServiceKeys
+from services.azureml.secrets import ServiceToken, Slot
 from services.clock import Clock
 from services.errors import Conflict, Invalid, NotFound
 from services.live import Live, Shown
@@ -24,27 +26,17 @@ from services.storage import ledger
 from services.storage.database import Database
 from services.webservices import Webservices
 
-Slot = Literal["primary", "secondary"]
 OTHER: dict[str, Slot] = {"primary": "secondary", "secondary": "primary"}
 
 
 class KeySource(Protocol):
     """The desk's own way to a service's keys and tokens."""
 
-    def keys(self, service: str) -> tuple[str, str]:
-        """Primary and secondary key."""
+    def keys(self, name: str) -> ServiceKeys:
+        """Both keys."""
 
-    def token(self, service: str) -> Token:
+    def token(self, name: str) -> ServiceToken:
         """A fresh token."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Token:
-    """A token and when it ends; UTC."""
-
-    value: str
-    refresh_after: datetime
-    expires_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

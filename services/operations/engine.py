@@ -17,7 +17,7 @@ from typing import Any
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 
 from services.access import require
-from services.errors import Conflict, DeskError, Unavailable
+from services.errors import DeskError, Unavailable
 from services.operations.journal import Journal, asker
 from services.operations.leases import Leases
 from services.operations.records import VERSION, Operation, Step
@@ -80,6 +80,14 @@ class Work:
     def lines(self, source: str, texts: list[str]) -> None:
         """Append to the operation's log."""
         self.duties.journal.lines(self.operation.id, source, texts)
+
+    def about_to(self, intent: dict[str, Any]) -> None:
+        """Remember, before acting, that this step is about to: a run after a crash then knows to look longer."""
+        self.duties.journal.intend(self.operation.id, self.step.position, intent)
+
+    def intended(self) -> dict[str, Any]:
+        """What an earlier run of this step was about to do; empty on the first."""
+        return dict(self.step.result or {})
 
     def record(self, action: str, *, before: Any = None, after: Any = None) -> None:
         """An audit entry for what this step did, once however often it runs."""
@@ -231,7 +239,7 @@ class Engine:
         return kind.steps[step.position].run(Work(found, step, self._duties))
 
     def _wait_to_retry(self, operation_id: str, position: int, attempt: int, error: Unavailable) -> None:
-        pause = PAUSES_SECONDS[min(attempt, len(PAUSES_SECONDS)) - 1]
+        pause = getattr(error, "retry_after", None) or PAUSES_SECONDS[min(attempt, len(PAUSES_SECONDS)) - 1]
         self._duties.journal.note(
             operation_id, position, f"{error.sentence} Trying again in {pause:.0f} s (attempt {attempt + 1})."
         )
@@ -248,9 +256,3 @@ class Engine:
         journal.step(found.id, step, "failed", detail=scrub(detail))
         journal.end(found, "failed", error=error.sentence, error_kind=error.kind)
         return "failed"
-
-
-def refuse_when_busy(error: Conflict, work: Work) -> None:
-    """Azure works on another change of this service: say so and wait, it is not ours to repeat at once."""
-    work.note(f"{error.sentence} Waiting for it to end.")
-    work.pause(2.0)

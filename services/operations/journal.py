@@ -81,6 +81,10 @@ class Journal:
         """What a running step does just now."""
         self._update_step(operation, position, {"detail": scrub(detail)})
 
+    def intend(self, operation: str, position: int, intent: dict[str, Any]) -> None:
+        """What a running step is about to do, kept until it is done."""
+        self._update_step(operation, position, {"result": intent})
+
     def lines(self, operation: str, source: str, texts: list[str]) -> None:
         """Append scrubbed lines to the operation's log."""
         if not texts:

@@ -185,3 +185,13 @@ takers = sa.Table(
     sa.Column("person_name", sa.String(200), nullable=False),
     sa.Column("at", UtcDateTime, nullable=False),
 )
+
+switches = sa.Table(
+    "switches",
+    metadata,
+    sa.Column("workspace", sa.String(200), primary_key=True),
+    sa.Column("name", sa.String(60), primary_key=True),
+    sa.Column("is_on", sa.Boolean, nullable=False),
+    sa.Column("person_name", sa.String(200), nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+)

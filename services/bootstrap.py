@@ -1,0 +1,245 @@
+"""The one place where real things are chosen and put together: which workspace, which credential, which database.
+
+Imported only by `streamlit_app.py` (through the dashboard's context), `services/worker.py` and the samples.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import partial
+
+from services.access import Person
+from services.attention import Attention
+from services.audit import Audit, audit_key
+from services.azureml.access import Access
+from services.azureml.credentials import for_desk, for_worker
+from services.azureml.gateway import Gateway, open_gateway
+from services.azureml.log_workspace import find_log_workspace
+from services.azureml.model_sizes import model_bytes
+from services.azuremonitor.client import LogAnalytics
+from services.clock import Clock, SystemClock
+from services.deployments import Deployments
+from services.errors import Unavailable
+from services.files import Files
+from services.fingerprints import Fingerprints
+from services.health import Health
+from services.inventory import Inventory
+from services.keys import Keys
+from services.live import Live
+from services.monitoring import Monitoring
+from services.operations.desk import Operations
+from services.operations.engine import Engine
+from services.operations.journal import Journal
+from services.operations.kinds import KINDS
+from services.operations.leases import Leases
+from services.registry import Registry
+from services.sealed import Sealed
+from services.sessions import Sessions
+from services.settings import Settings
+from services.storage.database import Database
+from services.storage.upgrade import open_current
+from services.summaries import Summaries
+from services.switches import Switches
+from services.testing import Testing
+from services.webservices import Webservices
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """What the screens ask."""
+
+    settings: Settings
+    clock: Clock
+    azure: Access
+    workspace: str
+    sessions: Sessions
+    audit: Audit
+    health: Health
+    files: Files
+    operations: Operations
+    registry: Registry
+    webservices: Webservices
+    deployments: Deployments
+    keys: Keys
+    live: Live
+    monitoring: Monitoring
+    testing: Testing
+    attention: Attention
+    switches: Switches
+    gateway: Gateway
+    databases: tuple[Database, Database]
+
+    @property
+    def is_local(self) -> bool:
+        """Whether every screen carries the mark "LOCAL – no cloud"."""
+        return self.azure.is_local
+
+    def may(self, person: Person, command: str) -> bool:
+        """Whether to offer a command; the service checks again."""
+        return person.may(command)
+
+    def close(self) -> None:
+        """Give everything back."""
+        self.live.close()
+        self.operations.close()
+        self.gateway.close()
+        for database in self.databases:
+            database.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worker:
+    """What the worker's process runs."""
+
+    settings: Settings
+    clock: Clock
+    engine: Engine
+    inventory: Inventory
+    summaries: Summaries
+    health: Health
+    audit: Audit
+    sealed: Sealed
+    files: Files
+    operations: Operations
+    gateway: Gateway
+    databases: tuple[Database, Database]
+
+
+def workspace_key(access: Access) -> str:
+    """What every row about this workspace carries: subscription/group/name."""
+    where = access.coordinates()
+    return f"{where.subscription_id}/{where.resource_group}/{where.workspace_name}"
+
+
+def desk(settings: Settings | None = None) -> Desk:
+    """The desk on its own credential, which only has to read."""
+    settings = settings or Settings()
+    clock = SystemClock()
+    ledger, mirror = open_current(settings)
+    azure = for_desk(settings)
+    workspace = workspace_key(azure)
+    gateway = open_gateway(azure)
+    audit = _audit(settings, ledger, workspace, clock)
+    operations = _operations(settings, ledger, workspace, audit, clock)
+    live = Live(clock)
+    webservices = Webservices(mirror, operations, workspace=workspace, clock=clock)
+    registry = Registry(mirror, operations, workspace=workspace, clock=clock)
+    logs = LazyLogs(azure)
+    return Desk(
+        settings=settings,
+        clock=clock,
+        azure=azure,
+        workspace=workspace,
+        sessions=Sessions(ledger, audit, clock),
+        audit=audit,
+        health=Health(mirror, workspace=workspace, clock=clock),
+        files=Files(ledger, folder=settings.files, workspace=workspace, clock=clock),
+        operations=operations,
+        registry=registry,
+        webservices=webservices,
+        deployments=Deployments(ledger, operations, webservices, registry, workspace=workspace, clock=clock),
+        keys=Keys(ledger, operations, webservices, live, gateway.mms, audit, workspace=workspace, clock=clock),
+        live=live,
+        monitoring=Monitoring(live, logs, webservices, operations, clock=clock),
+        testing=Testing(live, gateway.mms, webservices, operations, audit),
+        attention=Attention(ledger, webservices, operations, workspace=workspace, clock=clock),
+        switches=Switches(ledger, operations, audit, workspace=workspace, clock=clock),
+        gateway=gateway,
+        databases=(ledger, mirror),
+    )
+
+
+def worker(settings: Settings | None = None) -> Worker:
+    """The worker on the credential that makes changes."""
+    settings = settings or Settings()
+    clock = SystemClock()
+    ledger, mirror = open_current(settings)
+    azure = for_worker(settings)
+    workspace = workspace_key(azure)
+    gateway = open_gateway(azure)
+    audit = _audit(settings, ledger, workspace, clock)
+    sealed = Sealed(ledger, folder=settings.keys, clock=clock)
+    files = Files(ledger, folder=settings.files, workspace=workspace, clock=clock)
+    leases = Leases(ledger, workspace=workspace, clock=clock)
+    inventory = Inventory(
+        mirror,
+        gateway.mms,
+        environments=gateway.registry.environments,
+        model_bytes=partial(model_bytes, gateway),
+        workspace=workspace,
+        clock=clock,
+    )
+    tools = {
+        "gateway": gateway,
+        "ledger": ledger,
+        "files": files,
+        "sealed": sealed,
+        "clock": clock,
+        "fingerprints": Fingerprints(audit_key(settings.keys)),
+    }
+    return Worker(
+        settings=settings,
+        clock=clock,
+        engine=Engine(
+            ledger,
+            kinds=KINDS,
+            journal=Journal(ledger, audit=audit, sealed=sealed, clock=clock),
+            leases=leases,
+            tools=tools,
+            worker_id=settings.worker_id,
+        ),
+        inventory=inventory,
+        summaries=Summaries(mirror, LazyLogs(azure), note=inventory.note, workspace=workspace, clock=clock),
+        health=Health(mirror, workspace=workspace, clock=clock),
+        audit=audit,
+        sealed=sealed,
+        files=files,
+        operations=_operations(settings, ledger, workspace, audit, clock),
+        gateway=gateway,
+        databases=(ledger, mirror),
+    )
+
+
+class LazyLogs:
+    """Opens the way to Log Analytics when it is first needed: on Azure its address has to be found first."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._lock = threading.Lock()
+        self._client: LogAnalytics | None = None
+
+    def __call__(self) -> LogAnalytics:
+        """The client, opened once."""
+        with self._lock:
+            if self._client is None:
+                self._client = self._open()
+            return self._client
+
+    def _open(self) -> LogAnalytics:
+        access = self._access
+        workspace_id = access.logs_workspace_id() or find_log_workspace(access)
+        if not workspace_id:
+            raise Unavailable(
+                "No Log Analytics workspace is connected: the workspace's Application Insights leads to none. "
+                "Name it in AZURE_LOG_ANALYTICS_WORKSPACE_ID."
+            )
+        if access.is_local:
+            return LogAnalytics(access.logs_url, access.token, workspace_id, source="local")
+        return LogAnalytics(access.logs_url, access.monitor_credential, workspace_id, source="azure")
+
+
+def _audit(settings: Settings, ledger: Database, workspace: str, clock: Clock) -> Audit:
+    return Audit(ledger, workspace=workspace, key=audit_key(settings.keys), anchor=settings.anchor, clock=clock)
+
+
+def _operations(settings: Settings, ledger: Database, workspace: str, audit: Audit, clock: Clock) -> Operations:
+    return Operations(
+        ledger,
+        workspace=workspace,
+        kinds=KINDS,
+        audit=audit,
+        sealed=Sealed(ledger, folder=settings.keys, clock=clock),
+        leases=Leases(ledger, workspace=workspace, clock=clock),
+        clock=clock,
+    )

@@ -1,0 +1,139 @@
+"""The worker: `python -m services.worker`. One lock, the operations engine, the upkeep loops.
+
+A second worker with the same id is refused: it would take up the first one's running work and do it twice.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import IO
+
+from services import bootstrap
+from services.errors import DeskError
+from services.health import BEAT_SECONDS
+from services.scrubbing import RedactingFilter
+from services.settings import Settings
+from services.storage.database import private_umask
+from services.upkeep import Loop, Upkeep
+
+SERVICES_EVERY = 15.0
+SERVICES_WHILE_RUNNING_EVERY = 5.0
+MODELS_EVERY = 60.0
+SWEEP_EVERY = 600.0
+SUMMARIES_EVERY = 60.0
+ANCHOR_EVERY = 300.0
+CLEAN_UP_EVERY = 600.0
+WAIT_FOR_WORKSPACE_SECONDS = 1.0
+
+log = logging.getLogger("worker")
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT."""
+    private_umask()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stdout)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(RedactingFilter())
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    logging.getLogger("azure").setLevel(logging.WARNING)
+    settings = Settings()
+    try:
+        lock = hold_lock(settings)
+    except DeskError as error:
+        log.error(error.sentence)
+        return 1
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        work(settings, stopping)
+    except DeskError as error:
+        log.error(error.sentence)
+        return 1
+    finally:
+        lock.close()
+    # Steps in flight stay where they are and run again after the next start: nothing here is worth waiting for.
+    logging.shutdown()
+    os._exit(0)
+
+
+def work(settings: Settings, stopping: threading.Event) -> None:
+    """Open everything, run the loops, close everything."""
+    wait_for_workspace(settings, stopping)
+    if stopping.is_set():
+        return
+    made = bootstrap.worker(settings)
+    made.engine.launch()
+    upkeep = Upkeep(loops(made))
+    upkeep.start()
+    log.info("The worker %s is ready.", settings.worker_id)
+    stopping.wait()
+    log.info("The worker stops; what runs goes on after the next start.")
+    made.engine.close()
+
+
+def loops(made: bootstrap.Worker) -> list[Loop]:
+    """The upkeep and how often it is due."""
+
+    def services_every() -> float:
+        return SERVICES_WHILE_RUNNING_EVERY if made.operations.running() else SERVICES_EVERY
+
+    def anchor() -> None:
+        verdict = made.audit.verify()
+        if verdict.is_whole:
+            made.audit.anchor()
+        else:
+            log.error("The audit log is not whole: %s", verdict.sentence)
+
+    def clean_up() -> None:
+        made.sealed.discard_expired()
+        made.files.clean_up()
+
+    return [
+        Loop(name="heartbeat", every=lambda: BEAT_SECONDS, work=lambda: made.health.beat(made.settings.worker_id)),
+        Loop(name="services", every=services_every, work=made.inventory.refresh_services),
+        Loop(name="models", every=lambda: MODELS_EVERY, work=made.inventory.refresh_models),
+        Loop(name="model sweep", every=lambda: SWEEP_EVERY, work=made.inventory.sweep_models),
+        Loop(name="model sizes", every=lambda: MODELS_EVERY, work=made.inventory.measure_models),
+        Loop(name="environments", every=lambda: MODELS_EVERY, work=made.inventory.refresh_environments),
+        Loop(name="computes", every=lambda: MODELS_EVERY, work=made.inventory.refresh_computes),
+        Loop(name="summaries", every=lambda: SUMMARIES_EVERY, work=made.summaries.refresh),
+        Loop(name="anchor", every=lambda: ANCHOR_EVERY, work=anchor),
+        Loop(name="clean-up", every=lambda: CLEAN_UP_EVERY, work=clean_up),
+    ]
+
+
+def wait_for_workspace(settings: Settings, stopping: threading.Event) -> None:
+    """The local workspace writes its connection file when it is ready: wait for it, saying so once."""
+    if not settings.is_local:
+        return
+    said = False
+    while not settings.connection.exists() and not stopping.is_set():
+        if not said:
+            log.info("Waiting for the local workspace to write %s.", settings.connection.name)
+            said = True
+        stopping.wait(WAIT_FOR_WORKSPACE_SECONDS)
+
+
+def hold_lock(settings: Settings) -> IO[str]:
+    """Take the lock of this worker's id for as long as the process lives."""
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path: Path = settings.data / f"{settings.worker_id}.lock"
+    lock = path.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DeskError(
+            f"A worker named {settings.worker_id} runs already on {settings.data}: stop it, or set another WORKER_ID."
+        ) from None
+    return lock
+
+
+if __name__ == "__main__":
+    sys.exit(main())
