@@ -7,17 +7,20 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import actions, context, frame, identity, navigation
+from dashboard.ui import errors
 
 # A file of ours: a Material icon here would be fetched from another host by every browser.
 st.set_page_config(layout="wide", page_icon=Path(__file__).with_name("icon.svg"), initial_sidebar_state="auto")
 page = st.navigation(navigation.sections())
+frame.wait_for_services()
 person = context.person()
 
-frame.keep_address()
-frame.header(person)
-frame.bars()
-if page.url_path == "":
-    identity.invitation(person)
-actions.show_flash()
-page.run()
+with errors.explained():
+    frame.keep_address()
+    frame.header(person)
+    frame.bars()
+    if page.url_path == "":
+        identity.invitation(person)
+    actions.show_flash()
+    page.run()
 context.settle()

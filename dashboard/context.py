@@ -45,9 +45,8 @@ def settle() -> bool:
 
 def person(cookies: Mapping[str, str] | None = None) -> access.Person:
     """Who is asking: a screen passes nothing, a route passes its request's cookies. No session: a viewer."""
-    given = st.context.cookies if cookies is None else cookies
-    session = given.get(COOKIE)
-    if session is None and cookies is None:
+    session = (st.context.cookies if cookies is None else cookies).get(COOKIE)
+    if cookies is None and not isinstance(session, str):
         # A screen opened without a browser (AppTest) has no cookies; only server-side code can write this.
         session = st.session_state.get(COOKIE)
     if not settings().is_local:

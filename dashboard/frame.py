@@ -5,14 +5,34 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import context, identity, reads
-from dashboard.ui import times
+from dashboard.ui import errors, times
 from services.access import Person
-from services.errors import Invalid
+from services.errors import Invalid, Unavailable
+
+
+def wait_for_services() -> None:
+    """Go on when the services are open; until then say what is missing and look again by itself."""
+    try:
+        context.services()
+    except Unavailable as error:
+        errors.show(error)
+        _look_again()
+        st.stop()
+
+
+@st.fragment(run_every="2s")
+def _look_again() -> None:
+    try:
+        context.services()
+    except Unavailable:
+        st.caption("Looking again every 2 s.")
+    else:
+        st.rerun()
 
 
 def keep_address() -> None:
     """Keep the workspace in the address, and stop when the address is about another one."""
-    connected = context.services().workspace
+    connected = address_of(context.services().workspace)
     asked = st.query_params.get("ws")
     if asked is None:
         st.query_params["ws"] = connected
@@ -23,19 +43,35 @@ def keep_address() -> None:
         )
 
 
+def address_of(workspace: str) -> str:
+    """How a workspace (subscription/group/name) stands in an address: group and name."""
+    return "/".join(workspace.split("/")[1:])
+
+
 def header(person: Person) -> None:
     """Show the line above every screen."""
     desk = context.services()
+    subscription, group, name = desk.workspace.split("/")
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="frame"):
-        if context.settings().is_local:
+        if desk.is_local:
             st.badge(
                 "LOCAL – no cloud",
                 icon=":material/computer:",
                 color="violet",
                 help="The workspace runs on this machine; nothing here is on Azure and nothing is billed.",
             )
-        st.markdown(f":material/folder_managed: **{desk.workspace}**", width="content")
-        st.markdown(f":gray[:material/vpn_key: {desk.credential}]", width="content")
+        st.badge(
+            name,
+            icon=":material/folder_managed:",
+            color="gray",
+            help=f"Workspace {name}, resource group {group}, subscription {subscription}.",
+        )
+        st.badge(
+            desk.azure.name,
+            icon=":material/vpn_key:",
+            color="gray",
+            help="The credential with which the desk reads; changes are made by the worker with its own.",
+        )
         st.space("stretch")
         with st.container(width="content"):
             _freshness()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import streamlit as st
 
@@ -32,6 +34,15 @@ def sentence(kind: str, text: str, detail: str | None = None) -> None:
     if detail:
         with st.expander("What Azure said"):
             st.code(detail, language=None, wrap_lines=True)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Show a desk error that ends the work inside as its sentence, where that work was being drawn."""
+    try:
+        yield
+    except DeskError as error:
+        show(error)
 
 
 def explain(error: Exception) -> bool:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +15,6 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard import context
-from services.settings import Settings
-from services.storage.upgrade import upgrade
 from tests.running_workspace import ROOT, RunningWorkspace
 
 if TYPE_CHECKING:
@@ -21,17 +23,33 @@ if TYPE_CHECKING:
 OpenPage = Callable[..., AppTest]
 
 
+@pytest.fixture(scope="session")
+def empty_databases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with both databases at the present schema, made once and copied by every test."""
+    data = tmp_path_factory.mktemp("databases") / "data"
+    data.mkdir()
+    subprocess.run(
+        [sys.executable, "-m", "services.storage", "upgrade"],
+        cwd=ROOT,
+        env=os.environ | {"DESK_DATA": str(data)},
+        check=True,
+        timeout=60,
+    )
+    return data
+
+
 @pytest.fixture
-def desk(local_workspace: RunningWorkspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def desk(
+    local_workspace: RunningWorkspace, empty_databases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Desk]:
     """The services as the screens get them, on empty databases."""
     monkeypatch.setenv("WORKSPACE_CONNECTION", str(local_workspace.connection_file))
     monkeypatch.setenv("DESK_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("DESK_KEYS", str(tmp_path / "keys"))
     monkeypatch.setenv("DESK_ANCHOR", str(tmp_path / "anchor" / "anchor"))
-    (tmp_path / "data").mkdir()
+    shutil.copytree(empty_databases, tmp_path / "data")
     st.cache_data.clear()
     st.cache_resource.clear()
-    upgrade(Settings())
     yield context.services()
     st.cache_data.clear()
     st.cache_resource.clear()
