@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     from azureml.core import Workspace
 
 
+SDK_WARNINGS = (
+    # The SDK's own YAML reader, at each environment.
+    r"ignore:\s*\w+ will be removed:PendingDeprecationWarning",
+    # Said at each deployment, to everyone who still uses this SDK.
+    "ignore:azureml.core.model:FutureWarning",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let pass what the SDK warns about itself; every other warning stays an error."""
+    for warning in SDK_WARNINGS:
+        config.addinivalue_line("filterwarnings", warning)
+
+
 @pytest.fixture(scope="session")
 def _sdk_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home of its own for what the SDK caches, and settings it reads at import."""
