@@ -131,6 +131,8 @@ class FrontEndLink:
         if self._closing:
             return
         self._process.wait()
+        with self._lock:
+            self._socket.close()
         deadline = time.monotonic() + 60
         while not self._closing:
             try:

@@ -25,6 +25,7 @@ STEADY_SECONDS = 60.0
 """A replica that lived this long starts over with the shortest pause."""
 END_SECONDS = 5.0
 """How long a replica may take to end when asked, its telemetry flushed; then it is killed."""
+UNREADY_END_SECONDS = 1.0
 CAPACITY_POLL_SECONDS = 0.5
 
 ReplicaState = Literal["new", "unschedulable", "starting", "ready", "crashed", "ended"]
@@ -136,7 +137,8 @@ class Replica:
             self._drained.wait(drain_seconds)
         process = self._process
         if process is not None:
-            _end_group(process, wait_seconds=END_SECONDS)
+            # One that never served has no telemetry to send off, and may sit in init() deaf to signals.
+            _end_group(process, wait_seconds=END_SECONDS if self.ever_ready else UNREADY_END_SECONDS)
         self._thread.join(END_SECONDS)
 
     def _live(self) -> None:

@@ -48,17 +48,17 @@ def main() -> None:
     # Nothing of ours stays on the path where the user's imports are looked up.
     here = sys.path.pop(0)
     sys.path.append(here)
-    from frame_worker import FrameWorker
-    from misbehave import Misbehaviour
-
-    sys.path.remove(here)
     try:
         from azureml_inference_server_http import amlserver, amlserver_linux
     except ImportError as error:
         print(f"The inference server cannot be imported: {error}. Add azureml-defaults to the environment.", flush=True)
         sys.exit(3)
+    from frame_worker import FrameWorker
     from gunicorn.app.base import BaseApplication
     from gunicorn.util import import_app
+    from misbehave import Misbehaviour
+
+    sys.path.remove(here)
 
     misbehaviour = Misbehaviour(replica["fault_file"])
     FrameWorker.before_loading = misbehaviour.hold_start
