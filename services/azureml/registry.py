@@ -128,17 +128,11 @@ class Registry:
         """One version, by default the newest; `NotFound` when there is none."""
 
         def fetch() -> EnvironmentVersion:
-            from azureml.core.environment import Environment
-
-            try:
-                return _document_of(Environment.get(self._access.workspace(), name, version))
-            except Exception as problem:
-                # Of all its errors the SDK raises this one as a plain `Exception` with the status in its text.
-                if type(problem) is Exception and "404" in str(problem):
-                    raise NotFound(
-                        f"There is no environment {name}{f' version {version}' if version else ''} in the workspace."
-                    ) from None
-                raise
+            found = _newest(self._access.workspace(), name, version=version)
+            if found is None:
+                exactly = f"{name} version {version}" if version else name
+                raise NotFound(f"There is no environment {exactly} in the workspace.")
+            return found
 
         return self._call(fetch, doing=f"read the environment {name}", timeout=timeout)
 
@@ -152,7 +146,7 @@ class Registry:
         base_image: str | None = None,
         timeout: float = CALL_SECONDS,
     ) -> EnvironmentVersion:
-        """Register a conda file or a list of pip requirements (their text); the same again is the same version."""
+        """Register a conda file or a list of pip requirements (their text); the newest version if that is the same."""
         if (conda is None) == (pip is None):
             raise Invalid("An environment is made of a conda file or of a list of pip requirements: give one of them.")
 
@@ -161,7 +155,11 @@ class Registry:
             environment.environment_variables = dict(variables or {})
             if base_image:
                 environment.docker.base_image = base_image
-            return _document_of(environment.register(self._access.workspace()))
+            workspace = self._access.workspace()
+            newest = _newest(workspace, name)
+            if newest is not None and _content(newest) == _content(_document_of(environment)):
+                return newest
+            return _document_of(environment.register(workspace))
 
         return self._call(send, doing=f"register the environment {name}", timeout=timeout, change=True)
 
@@ -221,6 +219,23 @@ def _environment_from(name: str, *, conda: str | None, pip: str | None) -> Any:
         path = Path(folder) / "requirements.txt"
         path.write_text(pip or "", encoding="utf-8")
         return Environment.from_pip_requirements(name, str(path))
+
+
+def _newest(workspace: Any, name: str, *, version: str | None = None) -> EnvironmentVersion | None:
+    from azureml.core.environment import Environment
+
+    try:
+        return _document_of(Environment.get(workspace, name, version))
+    except Exception as problem:
+        # Of all its errors the SDK raises this one as a plain `Exception` with the status in its text.
+        if type(problem) is Exception and "404" in str(problem):
+            return None
+        raise
+
+
+def _content(environment: EnvironmentVersion) -> dict[str, Any]:
+    """What makes two versions the same."""
+    return {key: value for key, value in environment.document.items() if key not in ("version", "assetId")}
 
 
 def _document_of(environment: Any) -> EnvironmentVersion:
