@@ -33,6 +33,7 @@ from services.operations.engine import Engine
 from services.operations.journal import Journal
 from services.operations.kinds import KINDS
 from services.operations.leases import Leases
+from services.operations.records import Operation
 from services.registry import Registry
 from services.sealed import Sealed
 from services.sessions import Sessions
@@ -187,6 +188,7 @@ def worker(settings: Settings | None = None) -> Worker:
             journal=Journal(ledger, audit=audit, sealed=sealed, clock=clock),
             leases=leases,
             tools=tools,
+            after=partial(refresh_after, inventory),
             worker_id=settings.worker_id,
         ),
         inventory=inventory,
@@ -199,6 +201,19 @@ def worker(settings: Settings | None = None) -> Worker:
         gateway=gateway,
         databases=(ledger, mirror),
     )
+
+
+def refresh_after(inventory: Inventory, operation: Operation) -> None:
+    """Read anew what an operation changed."""
+    if operation.subject_kind == "service":
+        inventory.refresh_services()
+    elif operation.subject_kind == "model" and operation.kind != "model.download":
+        registered = (operation.result("register") or {}).get("model_id")
+        inventory.refresh_model(registered or operation.subject)
+    elif operation.subject_kind == "environment":
+        inventory.refresh_environments()
+    elif operation.subject_kind == "compute":
+        inventory.refresh_computes()
 
 
 class LazyLogs:

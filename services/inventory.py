@@ -31,6 +31,9 @@ class Source(Protocol):
     def model_pages(self) -> Iterator[list[ModelVersion]]:
         """Every model version, newest first, page by page."""
 
+    def find_model(self, model_id: str) -> ModelVersion | None:
+        """One version, or None."""
+
     def computes(self) -> list[Compute]:
         """Every compute target."""
 
@@ -68,6 +71,17 @@ class Inventory:
     def sweep_models(self) -> None:
         """Read every version; drop what is gone."""
         self._timed("models", self._all_models)
+
+    def refresh_model(self, model_id: str) -> None:
+        """Read one version anew, or drop it when it is gone."""
+        found = self._source.find_model(model_id)
+        if found is not None:
+            self._put_models([found])
+            return
+        table = mirror.models
+        with self._database.writing() as work:
+            work.execute(sa.delete(table).where(table.c.workspace == self._workspace, table.c.id == model_id))
+            self._mark_latest(work, {model_id.rpartition(":")[0]})
 
     def refresh_environments(self) -> None:
         """Read the environments."""

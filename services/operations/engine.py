@@ -152,10 +152,13 @@ class Engine:
         journal: Journal,
         leases: Leases,
         tools: dict[str, Any],
+        after: Callable[[Operation], None],
         worker_id: str,
     ) -> None:
+        """`after` is called before an operation is said to have ended, so that the lists show what it did."""
         self._kinds = kinds
         self._stopping = threading.Event()
+        self._after = after
         self._duties = Duties(journal=journal, leases=leases, stopping=self._stopping, tools=tools)
         config: DBOSConfig = {
             "name": APPLICATION,
@@ -199,6 +202,7 @@ class Engine:
 
     def _finish(self, operation_id: str) -> str:
         found = self._duties.journal.read(operation_id)
+        self._refresh(found)
         self._duties.journal.end(found, "succeeded", receipt=self._kinds[found.kind].receipt(found))
         return "succeeded"
 
@@ -246,8 +250,16 @@ class Engine:
         if self._stopping.wait(pause):
             raise WorkerStopping
 
+    def _refresh(self, found: Operation) -> None:
+        try:
+            self._after(found)
+        except DeskError as error:
+            # The upkeep reads it soon anyway, and says itself when Azure does not answer.
+            log.warning("After “%s” the lists could not be read anew: %s", found.title, error.sentence)
+
     def _give_up(self, found: Operation, step: Step, error: DeskError) -> str:
         journal = self._duties.journal
+        self._refresh(found)
         detail = error.sentence if not error.detail else f"{error.sentence}\n{error.detail}"
         if isinstance(error, Stopped):
             journal.step(found.id, step, "waiting", detail=error.sentence)
