@@ -47,6 +47,7 @@ def _close() -> None:
 async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any]]:
     """Open the services once for the process and close them with it."""
     await anyio.to_thread.run_sync(_open)
+    print(f"The desk is ready: http://localhost:{st.get_option('server.port')}", flush=True)
     yield {}
     await anyio.to_thread.run_sync(_close)
 
