@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from services.azureml import translate
 from services.azureml.access import Access
 from services.azureml.authentication import WorkspaceFactory, azure_authentication, local_authentication
 from services.azureml.connection import ConnectionFile, Coordinates, TokenName
@@ -129,7 +130,8 @@ def _azure(settings: Settings, *, role: str) -> Access:
 
     def token_for(resource: str) -> str:
         # The audience keeps its slash: `https://management.core.windows.net//.default` is how v1 audiences are asked for.
-        return credential.get_token(f"{resource}/.default").token
+        with translate.errors("sign in to Azure"):
+            return credential.get_token(f"{resource}/.default").token
 
     def token() -> str:
         return token_for(audience)

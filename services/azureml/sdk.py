@@ -15,6 +15,7 @@ from services.azureml.mms import ModelManagement
 from services.azureml.quiet import quiet
 from services.azureml.types import MARK, Service
 from services.errors import Conflict, Invalid
+from services.scrubbing import remember
 
 T = TypeVar("T")
 
@@ -99,6 +100,8 @@ class Sdk:
                 f"There is already a service named {deployment.name}: choose another name, or redeploy that one.",
                 field="name",
             )
+        for secret in (secrets or {}).values():
+            remember(secret)
         configuration = {**deployment.configuration, **(secrets or {})}
         _refuse_unknown(configuration, target=deployment.compute_type)
 

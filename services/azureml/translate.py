@@ -20,8 +20,11 @@ from services.scrubbing import scrub
 logger = logging.getLogger(__name__)
 
 _LONGEST_DETAIL = 4000
+_LONGEST_REASON = 200
+"""A longer text of Azure's is a dump rather than a reason."""
 _RESPONSE_CODE = re.compile(r"(?:Response Code|Code|status code|status_code)\D{0,3}\s*(\d{3})\b", re.IGNORECASE)
 _CONTENT = re.compile(r"Content: (b'.*'|b\".*\"|\{.*\})", re.DOTALL)
+_NO_TOKEN = ("ClientAuthenticationError", "CredentialUnavailableError", "AuthenticationException")
 _LIBRARIES = ("azureml", "msrest", "requests", "urllib3", "azure.")
 
 
@@ -65,24 +68,24 @@ def explain(problem: Exception, *, doing: str, change: bool = False) -> DeskErro
     text = _text_of(problem)
     response = getattr(problem, "response", None)
     status = getattr(response, "status_code", None) or getattr(problem, "status_code", None)
-    if isinstance(status, int) and status >= 400:
-        body = _body_of(problem, response) or text
-        return refused(status, body, doing=doing, change=change, headers=getattr(response, "headers", None))
-    if isinstance(problem, ConnectionError | TimeoutError) or _is_unreachable(problem):
-        return unreachable(problem, doing=doing, change=change)
-    if "CredentialUnavailable" in type(problem).__name__ or "Authentication" in type(problem).__name__:
+    if type(problem).__name__ in _NO_TOKEN:
         return Unavailable(
             "Azure gives us no token: check tenant, client id and secret or certificate in the settings, or sign in with "
             "`az login`.",
             detail=_detail(text),
         )
+    if isinstance(status, int) and status >= 400:
+        body = _body_of(problem, response) or text
+        return refused(status, body, doing=doing, change=change, headers=getattr(response, "headers", None))
+    if isinstance(problem, ConnectionError | TimeoutError) or _is_unreachable(problem):
+        return unreachable(problem, doing=doing, change=change)
     if not (origin.startswith(_LIBRARIES) or type(problem) is Exception):
         return None
     found = _RESPONSE_CODE.search(text)
     if found and int(found[1]) >= 400:
         return refused(int(found[1]), _content_of(text) or text, doing=doing, change=change)
     if "NotFound" in text or "not found" in text.lower():
-        return NotFound(f"Could not {doing}: it is not in the workspace, or not any more.", detail=_detail(text))
+        return _missing(text, doing=doing)
     if "does not have permission" in text or "Forbidden" in text:
         return refused(403, text, doing=doing)
     if type(problem) is Exception:
@@ -109,7 +112,7 @@ def refused(
             f"Could not {doing}: our credential may not. Give it the role that the guide to Azure names.", detail=detail
         )
     if status == 404:
-        return NotFound(f"Could not {doing}: it is not in the workspace, or not any more.", detail=detail)
+        return _missing(text, doing=doing)
     if status == 409:
         return Busy(
             f"Could not {doing}: another operation on it is still running in Azure ML. Wait until it has ended, then "
@@ -136,6 +139,12 @@ def refused(
             )
         return Unavailable(f"Could not {doing}: Azure ML failed with {status}. Try again in a minute.", detail=detail)
     return Invalid(f"Could not {doing}{because}", detail=detail)
+
+
+def _missing(text: str, *, doing: str) -> NotFound:
+    said = _first_sentence(re.sub(r"^\w*NotFound: ", "", text)) if text.strip() else ""
+    reason = said if 0 < len(said) <= _LONGEST_REASON else "It is not in the workspace, or not any more."
+    return NotFound(f"Could not {doing}. {reason}", detail=_detail(text))
 
 
 def unreachable(problem: Exception, *, doing: str, change: bool = False) -> DeskError:

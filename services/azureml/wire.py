@@ -104,15 +104,16 @@ class Wire:
         params: Mapping[str, str] | None = None,
         timeout: float = READ_SECONDS,
     ) -> Reply:
-        """Ask; once more when the credential or address has been renewed. `method` POST only for what changes nothing."""
+        """Ask; once more when the connection broke or the credential is a new one. POST only for what changes nothing."""
         deadline = time.monotonic() + timeout
         try:
             reply = self._send(self._reads, method, url, deadline=deadline, params=params)
         except httpx2.TransportError as problem:
-            if isinstance(problem, httpx2.TimeoutException) or not self._worth_another_try(deadline):
+            self._access.renew()
+            if isinstance(problem, httpx2.TimeoutException) or time.monotonic() > deadline - 1:
                 raise translate.unreachable(problem, doing=doing) from None
         else:
-            if reply.status != 401 or not self._worth_another_try(deadline):
+            if reply.status != 401 or not self._access.renew():
                 return _checked(reply, doing=doing)
         try:
             reply = self._send(self._reads, method, url, deadline=deadline, params=params)
@@ -151,10 +152,6 @@ class Wire:
         except httpx2.TransportError as problem:
             raise translate.unreachable(problem, doing=doing, change=True) from None
         return _checked(reply, doing=doing, change=True)
-
-    def _worth_another_try(self, deadline: float) -> bool:
-        """A local workspace that came back on its old port with the old token is worth one, too."""
-        return self._access.renew() or (self._access.is_local and time.monotonic() < deadline - 1)
 
     def _send(
         self,

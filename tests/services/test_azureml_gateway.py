@@ -14,7 +14,7 @@ from services.azureml.credentials import for_desk, for_worker
 from services.azureml.gateway import Gateway, open_gateway
 from services.azureml.sdk import Code, Deployment
 from services.azureml.translate import AnswerLost, Busy, Throttled
-from services.azureml.types import EnvironmentVersion, Operation
+from services.azureml.types import EnvironmentVersion, Operation, Replicas
 from services.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from services.settings import Settings
 from tests.running_workspace import RunningWorkspace, wait_for
@@ -355,6 +355,44 @@ def test_a_service_runs_changes_its_model_and_is_redeployed_with_its_keys(
     assert desk.mms.keys("runs") == keys
     assert desk.mms.service("runs").model_ids == (model_id,)
     worker.mms.delete_service("runs")
+
+
+@pytest.mark.slow
+def test_an_aks_service_gives_tokens_and_takes_values_that_the_sdk_leaves_out(
+    worker: Gateway, desk: Gateway, code: Code, model_id: str
+) -> None:
+    environment = worker.registry.register_environment("gateway-serving", pip="azureml-defaults\n")
+    create_aks(worker.access, "gateway-tokens", nodes=1, vm_size="Standard_D3_v2", purpose="DevTest")
+    wait_for(
+        lambda: any(c.name == "gateway-tokens" and c.state == "Succeeded" for c in desk.mms.computes()), "a cluster", 60
+    )
+    deployment = Deployment(
+        name="tokens",
+        compute_type="AKS",
+        compute="gateway-tokens",
+        model_ids=[model_id],
+        configuration={
+            "auth_enabled": False,
+            "token_auth_enabled": True,
+            "num_replicas": 1,
+            "autoscale_enabled": False,
+        },
+        code=code,
+        environment=environment.document,
+    )
+    _succeeded(worker, worker.sdk.submit_deployment(deployment, mark="tokens-1").operation_id)
+    service = desk.mms.service("tokens")
+    assert (service.auth, service.compute) == ("token", "gateway-tokens")
+    assert service.deployment_status == Replicas(desired=1, updated=1, available=1)
+    token = desk.mms.token("tokens")
+    assert token.refresh_after < token.expires_at
+    assert token.token not in repr(token)
+
+    changes = {"gpu_cores": 0, "num_replicas": 2, "autoscale_enabled": False}
+    changed = worker.sdk.update_service("tokens", mark="tokens-2", configuration=changes, description="")
+    _succeeded(worker, changed.operation_id)
+    assert {name: desk.mms.service("tokens").configuration[name] for name in changes} == changes
+    worker.mms.delete_service("tokens")
 
 
 def _settings(workspace: RunningWorkspace) -> Settings:

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.core.exceptions import ClientAuthenticationError
 
 from services.azureml import credentials, payloads, translate
+from services.azureml.authentication import azure_authentication
 from services.azureml.connection import ConnectionFile
 from services.azureml.deadline import DeadlinePassed, check, within
 from services.azureml.quiet import quiet
@@ -279,6 +281,25 @@ def test_config_json_names_the_workspace_as_the_sdk_reads_it(document: dict[str,
     (folder / "config.json").write_text(json.dumps(document))
     found = credentials.azure_coordinates(_settings(azure_config_json=tmp_path))
     assert (found.subscription_id, found.resource_group, found.workspace_name) == ("sub", "rg", "ws")
+
+
+def test_the_sdk_asks_our_credential_for_the_resource_manager_of_the_named_cloud() -> None:
+    asked: list[str] = []
+
+    def token_for(audience: str) -> str:
+        asked.append(audience)
+        return "the-token"
+
+    authentication = azure_authentication(token_for, cloud="AzureUSGovernment")
+    assert authentication.get_authentication_header() == {"Authorization": "Bearer the-token"}
+    assert asked == ["https://management.core.usgovcloudapi.net/"]
+
+
+def test_a_refused_sign_in_says_what_to_check_and_not_the_secret() -> None:
+    with pytest.raises(Unavailable, match="no token") as caught, translate.errors("sign in to Azure"):
+        raise ClientAuthenticationError(f"AADSTS7000215: Invalid client secret {KEY} provided")
+    assert caught.value.detail is not None
+    assert KEY not in caught.value.detail
 
 
 def test_an_unknown_cloud_and_a_half_set_service_principal_are_refused_by_name() -> None:
