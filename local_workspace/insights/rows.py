@@ -38,7 +38,7 @@ def _shared(envelope: Envelope, table: str) -> dict[str, Any]:
     return {
         "TimeGenerated": envelope.time,
         "ItemCount": envelope.item_count,
-        "Properties": json.dumps(envelope.properties, ensure_ascii=False),
+        "Properties": _json(envelope.properties),
         "AppRoleName": str(tags.get("ai.cloud.role", "")),
         "AppRoleInstance": str(tags.get("ai.cloud.roleInstance", "")),
         "AppVersion": str(tags.get("ai.application.ver", "")),
@@ -170,5 +170,5 @@ def _whole(value: Any) -> int | None:
     return int(text) if _INT.match(text) else None
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+# One encoder for all rows: making one for each is a tenth of the whole work.
+_json = json.JSONEncoder(ensure_ascii=False).encode

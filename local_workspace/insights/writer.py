@@ -18,8 +18,8 @@ from .store import Store
 log = logging.getLogger(__name__)
 
 COALESCE_SECONDS = 0.05
-LARGEST_COMMIT = 20_000
-"""Rows after which a commit no longer waits for more."""
+ENOUGH_FOR_A_COMMIT = 2_000
+"""Rows after which a commit no longer waits for more: it costs little more than a small one."""
 LARGEST_QUEUE = 200_000
 """Rows that may wait; more are refused, and exporters send them again later."""
 
@@ -88,7 +88,7 @@ class Writer:
         """What arrives with `first`; true when the writer was asked to stop."""
         submissions, rows = [first], first.count
         deadline = time.monotonic() + COALESCE_SECONDS
-        while rows < LARGEST_COMMIT and (left := deadline - time.monotonic()) > 0:
+        while rows < ENOUGH_FOR_A_COMMIT and (left := deadline - time.monotonic()) > 0:
             try:
                 submission = self._queue.get(timeout=left)
             except queue.Empty:
