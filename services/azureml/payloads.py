@@ -14,7 +14,6 @@ from services.azureml.types import (
     EnvironmentVersion,
     ModelVersion,
     Operation,
-    Problem,
     Replicas,
     Service,
 )
@@ -164,11 +163,6 @@ def environment(payload: Mapping[str, Any]) -> EnvironmentVersion:
     return EnvironmentVersion(
         name=_text(payload, "name"), version=str(payload.get("version") or ""), document=dict(payload)
     )
-
-
-def problem(payload: Any) -> Problem | None:
-    """An error object on the wire."""
-    return problem_of(payload)
 
 
 def _model_ids(payload: Mapping[str, Any], request: Mapping[str, Any]) -> tuple[str, ...]:

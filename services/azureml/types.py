@@ -20,9 +20,6 @@ FINAL_OPERATION_STATES = frozenset({"Succeeded", "Failed", "Cancelled", "TimedOu
 FINAL_SERVICE_STATES = frozenset({"Healthy", "Failed"})
 """Unhealthy and Unschedulable may still become Healthy."""
 
-ServiceState = Literal["Transitioning", "Healthy", "Unhealthy", "Failed", "Unschedulable", "Unknown"]
-OperationState = Literal["NotStarted", "Running", "Succeeded", "Failed", "Cancelled", "TimedOut"]
-
 
 def visible_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """Tags or properties as a person sees and edits them: without the marks of the desk."""
@@ -136,14 +133,6 @@ class ModelVersion(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelFile(Row):
-    """One file of a model version."""
-
-    path: str
-    bytes: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Service(Row):
     """One web service as Azure ML has it now."""
 
@@ -153,6 +142,7 @@ class Service(Row):
     compute: str | None = None
     """Name of the AKS cluster."""
     state: str = "Unknown"
+    """`Transitioning`, `Healthy`, `Unhealthy`, `Failed`, `Unschedulable`, `Deleting` or `Unknown`."""
     error: Problem | None = None
     scoring_uri: str | None = None
     swagger_uri: str | None = None
@@ -201,6 +191,7 @@ class Operation(Row):
 
     id: str
     state: str
+    """`NotStarted`, `Running`, `Succeeded`, `Failed`, `Cancelled` or `TimedOut`."""
     phase: str | None = None
     """`BuildEnvironment`, `BuildImage` or `DeployService`."""
     phase_state: str | None = None
