@@ -181,6 +181,10 @@ class Operations:
 
     # Reads
 
+    def command(self, kind: str) -> str:
+        """The command a kind of operation needs, to offer going on only to who may."""
+        return self._kinds[kind].command
+
     def get(self, operation_id: str) -> Operation:
         """One operation with its steps."""
         with self._database.reading() as look:
