@@ -19,6 +19,7 @@ from services.azureml.log_workspace import find_log_workspace
 from services.azureml.model_sizes import model_bytes
 from services.azuremonitor.client import LogAnalytics
 from services.clock import Clock, SystemClock
+from services.container_logs import ContainerLogs
 from services.deployments import Deployments
 from services.errors import Unavailable
 from services.files import Files
@@ -65,6 +66,7 @@ class Desk:
     keys: Keys
     live: Live
     monitoring: Monitoring
+    container_logs: ContainerLogs
     testing: Testing
     attention: Attention
     switches: Switches
@@ -127,6 +129,7 @@ def desk(settings: Settings | None = None) -> Desk:
     webservices = Webservices(mirror, operations, workspace=workspace, clock=clock)
     registry = Registry(mirror, operations, workspace=workspace, clock=clock)
     logs = LazyLogs(azure)
+    files = Files(ledger, folder=settings.files, workspace=workspace, clock=clock)
     return Desk(
         settings=settings,
         clock=clock,
@@ -135,7 +138,7 @@ def desk(settings: Settings | None = None) -> Desk:
         sessions=Sessions(ledger, audit, clock),
         audit=audit,
         health=Health(mirror, workspace=workspace, clock=clock),
-        files=Files(ledger, folder=settings.files, workspace=workspace, clock=clock),
+        files=files,
         operations=operations,
         registry=registry,
         webservices=webservices,
@@ -143,6 +146,7 @@ def desk(settings: Settings | None = None) -> Desk:
         keys=Keys(ledger, operations, webservices, live, gateway.mms, audit, workspace=workspace, clock=clock),
         live=live,
         monitoring=Monitoring(live, logs, webservices, operations, clock=clock),
+        container_logs=ContainerLogs(live, gateway.mms, webservices, operations, files, clock=clock),
         testing=Testing(live, gateway.mms, webservices, operations, audit),
         attention=Attention(ledger, webservices, operations, workspace=workspace, clock=clock),
         switches=Switches(ledger, operations, audit, workspace=workspace, clock=clock),

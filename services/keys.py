@@ -21,7 +21,7 @@ from services.errors import Conflict, Invalid, NotFound
 from services.live import Live, Shown
 from services.operations.desk import Operations, new_id
 from services.planning.access_rules import check_own_key
-from services.planning.problems import refuse
+from services.planning.problems import Problem, refuse
 from services.storage import ledger
 from services.storage.database import Database
 from services.webservices import Webservices
@@ -153,6 +153,10 @@ class Keys:
             operation_id=operation_id,
             secrets={"value": value},
         )
+
+    def own_key_problems(self, value: str) -> list[Problem]:
+        """What is wrong with a key somebody types, to be said beside the field."""
+        return check_own_key(value, field="value")
 
     # Rotating
 

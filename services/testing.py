@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
 from services.access import Person
 from services.audit import Audit
 from services.azureml.mms import ModelManagement
 from services.azureml.types import Service
 from services.errors import Invalid
-from services.live import Live
+from services.live import Live, Shown
 from services.operations.desk import Operations
 from services.probing import Attempt, sample_body, send
 from services.webservices import Webservices
 
 LONGEST_WAIT_SECONDS = 120.0
 LARGEST_BODY = 5 * 1024 * 1024
+
+_SAYS_ERROR = re.compile(r"(?i)\b(?:error|exception|traceback)\b")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meaning:
+    """What a status means where the caller sees it, and what happened in the container."""
+
+    at_client: str
+    in_container: str
+    is_good: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """One test request and its answer. The body lies in this process's memory under `body` for a minute."""
+
+    sent_at: datetime
+    client_request_id: str
+    status: int | None
+    milliseconds: float
+    model_milliseconds: float | None
+    headers: Mapping[str, str]
+    failure: str
+    meaning: Meaning
+    body: str
+    is_cut: bool
 
 
 class Testing:
@@ -62,6 +94,26 @@ class Testing:
             deadline=deadline + 10.0,
         )
 
+    def try_out(self, person: Person, name: str, body: str, *, deadline: float = 30.0) -> Sent:
+        """Send one request; what came of it, its body behind a handle for a minute."""
+        attempt = self.send(person, name, body, deadline=deadline)
+        return Sent(
+            sent_at=attempt.sent_at,
+            client_request_id=attempt.client_request_id,
+            status=attempt.status,
+            milliseconds=attempt.milliseconds,
+            model_milliseconds=attempt.model_milliseconds,
+            headers=dict(attempt.headers),
+            failure=attempt.failure,
+            meaning=meaning(attempt),
+            body=self._live.show(attempt.body),
+            is_cut=attempt.is_cut,
+        )
+
+    def body(self, handle: str) -> Shown | None:
+        """The body of an answer, until its minute is over."""
+        return self._live.shown(handle)
+
     def _callable(self, name: str) -> Service:
         service = self._webservices.get(name).service
         if not service.scoring_uri:
@@ -72,3 +124,51 @@ class Testing:
         if service.auth == "none":
             return None
         return self._mms.token(service.name).token if service.auth == "token" else self._mms.keys(service.name).primary
+
+
+def meaning(attempt: Attempt) -> Meaning:
+    """What a status means: the front end changes the codes of the container, and answers some requests by itself."""
+    status = attempt.status
+    if status is None:
+        return _bad(attempt.failure, "Not known: no answer came.")
+    if status == 200 and _SAYS_ERROR.search(attempt.body):
+        return _bad(
+            "200, yet the body speaks of an error.", "200: run() returned normally; it may have caught its own error."
+        )
+    if 200 <= status < 300:
+        return Meaning(at_client="It was answered.", in_container=f"{status}: run() returned.", is_good=True)
+    if status == 502:
+        if attempt.headers.get("x-ms-run-function-failed", "").lower() == "true":
+            return _bad("The model raised an error.", "500: run() raised. Its traceback is in the container's log.")
+        return _bad(
+            "The container ended before it answered.",
+            "No code: the replica died or could not be reached. Its log says why; it is started again.",
+        )
+    found = _MEANINGS.get(status)
+    return found or _bad(f"The service answered {status}.", f"{status}, if it came from the container at all.")
+
+
+def _bad(at_client: str, in_container: str) -> Meaning:
+    return Meaning(at_client=at_client, in_container=in_container, is_good=False)
+
+
+_NOT_REACHED = "Nothing: the front end answered, the container never saw it. It is in no telemetry."
+_MEANINGS = {
+    400: _bad("The request was not understood.", "400: the server or the script refused the input."),
+    401: _bad("The key or token was not accepted.", _NOT_REACHED),
+    403: _bad("The key or token may not be used here.", _NOT_REACHED),
+    404: _bad("There is no service at this address.", _NOT_REACHED),
+    408: _bad("The request did not arrive in time.", _NOT_REACHED),
+    413: _bad("The body is larger than the limit of 100 MB.", _NOT_REACHED),
+    429: _bad("Too many requests at once.", _NOT_REACHED),
+    431: _bad("The headers are too large, or a request id is longer than 100 characters.", "431, or nothing."),
+    500: _bad("The server in the container failed.", "500: run() raised, or the server itself has an error."),
+    503: _bad(
+        "No replica became free within the longest wait in the queue, or none is running.",
+        _NOT_REACHED,
+    ),
+    504: _bad(
+        "The script did not answer within the scoring timeout.",
+        "It may still be running: a container notices late that nobody waits.",
+    ),
+}

@@ -236,6 +236,19 @@ class Operations:
         with self._database.reading() as look:
             return [operation_from(row) for row in look.execute(query)]
 
+    def newest_by_subject(self, subject_kind: str) -> dict[str, Operation]:
+        """The newest operation of every subject of a kind, without steps."""
+        table = ledger.operations
+        order = sa.func.row_number().over(partition_by=table.c.subject, order_by=table.c.requested_at.desc())
+        newest = (
+            sa.select(table.c.id, order.label("place"))
+            .where(table.c.workspace == self._workspace, table.c.subject_kind == subject_kind)
+            .subquery()
+        )
+        query = sa.select(table).join(newest, newest.c.id == table.c.id).where(newest.c.place == 1)
+        with self._database.reading() as look:
+            return {row.subject: operation_from(row) for row in look.execute(query)}
+
     def running(self) -> list[Operation]:
         """What is waiting, running or stopped for a person now, with steps, oldest first."""
         table = ledger.operations
