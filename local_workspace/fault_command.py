@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
             _send(admin, "DELETE", f"/admin/faults/{asked.id}")
             print(f"Fault {asked.id} has ended.")
         else:
-            wanted = ("kind", "service", "seconds", "milliseconds", "count", "method", "path")
+            wanted = ("kind", "service", "seconds", "milliseconds", "rate", "count", "method", "path")
             body = {name: getattr(asked, name) for name in wanted if getattr(asked, name) is not None}
             print(_line(_send(admin, "POST", "/admin/faults", body)))
     except urllib.error.HTTPError as error:
@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--service", help="which service")
     parser.add_argument("--seconds", type=float, help=f"how long (default {DEFAULT_SECONDS:.0f})")
     parser.add_argument("--milliseconds", type=int, help="how slow")
+    parser.add_argument("--rate", type=float, help="which share of a service's requests, above 0 and at most 1")
     parser.add_argument("--count", type=int, help="how many requests (answer-lost: 1 unless said)")
     parser.add_argument("--method", help="only requests of this method")
     parser.add_argument("--path", help="only requests whose path has this regular expression, for example '/services$'")
@@ -79,6 +80,8 @@ def _send(admin: dict[str, str], method: str, path: str, body: dict[str, Any] | 
 
 def _line(fault: dict[str, Any]) -> str:
     about = [
-        f"{name}={fault[name]}" for name in ("service", "milliseconds", "method", "path", "remaining") if fault[name]
+        f"{name}={fault[name]}"
+        for name in ("service", "milliseconds", "rate", "method", "path", "remaining")
+        if fault[name]
     ]
     return "  ".join([fault["id"], fault["kind"], f"until {fault['until']}", *about])

@@ -47,6 +47,8 @@ class Fault:
     until: str
     service: str | None = None
     milliseconds: int | None = None
+    rate: float | None = None
+    """Which share of a service's requests it touches; None = every one."""
     method: str | None = None
     path: str | None = None
     """A regular expression searched for in the request's path, in any case."""
@@ -164,6 +166,8 @@ class Faults:
             settings: dict[str, Any] = {"kind": fault.kind}
             if fault.milliseconds is not None:
                 settings["milliseconds"] = fault.milliseconds
+            if fault.rate is not None:
+                settings["rate"] = fault.rate
             self._effects.service_fault(fault.service, settings)
         elif fault.kind in OF_TELEMETRY:
             self._effects.lose_telemetry(fault.service, fault.until)
@@ -198,8 +202,11 @@ def _checked(asked: Mapping[str, Any]) -> Fault:
         seconds = float(asked.get("seconds") or DEFAULT_SECONDS)
         milliseconds = None if asked.get("milliseconds") is None else int(asked["milliseconds"])
         count = None if asked.get("count") is None else int(asked["count"])
+        rate = None if asked.get("rate") is None else float(asked["rate"])
     except (TypeError, ValueError) as error:
-        raise InvalidFault("'seconds', 'milliseconds' and 'count' have to be numbers.") from error
+        raise InvalidFault("'seconds', 'milliseconds', 'rate' and 'count' have to be numbers.") from error
+    if rate is not None and not 0 < rate <= 1:
+        raise InvalidFault("'rate' lies above 0 and is at most 1.")
     if not 0 < seconds <= LONGEST_SECONDS or (count is not None and count < 1) or (milliseconds or 0) < 0:
         raise InvalidFault("'seconds' lies between 0 and 86400, 'count' is at least 1, 'milliseconds' at least 0.")
     if kind == "answer-lost" and count is None:
@@ -212,6 +219,7 @@ def _checked(asked: Mapping[str, Any]) -> Fault:
         until=(datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(),
         service=service,
         milliseconds=milliseconds,
+        rate=rate,
         method=asked.get("method"),
         path=path,
         remaining=count,

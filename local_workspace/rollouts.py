@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,6 +36,9 @@ class Rollouts:
         self._scoring = scoring
         self._deploy_timeout = deploy_timeout
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="rollout")
+        self._files = threading.Lock()
+        self._settings = threading.Lock()
+        self.closing = threading.Event()
 
     def add_revision(self, document: dict[str, Any]) -> str:
         """Keep one version of a service as it shall run; call it inside the transaction that changes the service."""
@@ -68,24 +72,31 @@ class Rollouts:
 
     def set_access(self, service: str) -> None:
         """Tell the front end who may call a service now, and how long calls may take."""
-        row = self._service(service)
-        if row is not None:
-            document = json.loads(row["document"])
-            self._scoring.set_access(service, access_of(document, self._seal.open(row["secrets"])))
+        # Read and told in one go, so that of two changes at once the later one is told last.
+        with self._settings:
+            row = self._service(service)
+            if row is not None:
+                document = json.loads(row["document"])
+                self._scoring.set_access(service, access_of(document, self._seal.open(row["secrets"])))
 
     def set_replicas(self, service: str) -> None:
         """Change how many replicas of a service run."""
-        row = self._service(service)
-        if row is not None:
-            self._scoring.set_replicas(service, replicas_of(json.loads(row["document"])))
+        with self._settings:
+            row = self._service(service)
+            if row is not None:
+                self._scoring.set_replicas(service, replicas_of(json.loads(row["document"])))
 
     def remove(self, service: str) -> None:
-        """Stop a service and let go of its files."""
+        """Stop a service and let go of its files; call it inside the transaction that deletes the service.
+
+        A service created under the same name right afterwards must not be the one that is stopped.
+        """
         self._scoring.remove(service)
         self._threads.submit(self._forget, service)
 
     def close(self) -> None:
-        """Start nothing more."""
+        """Start nothing more, and note nothing more: what stops with the workspace has not failed."""
+        self.closing.set()
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _roll_out(self, service: str, revision: str, operation_id: str) -> None:
@@ -115,6 +126,11 @@ class Rollouts:
         except Exception:
             log.exception("Service %s could not be started again", service)
             report.fail("InternalServerError", "The workspace could not start this service again.")
+            return
+        still = self._service(service)
+        if still is None or still["id"] != service_id:
+            # Deleted while it was being prepared.
+            self._scoring.remove(service)
 
     def _rollout(self, row: Any, revision: str) -> Rollout:
         """The version as scoring wants it: its settings from the revision, who may call from the service of now."""
@@ -122,7 +138,8 @@ class Rollouts:
         if kept is None:
             raise LookupError(f"There is no revision {revision}.")
         document = json.loads(kept["document"])
-        prepared = prepare(self._folder / row["name"] / revision, document, state=self._state, blobs=self._blobs)
+        with self._files:
+            prepared = prepare(self._folder / row["name"] / revision, document, state=self._state, blobs=self._blobs)
         resources = document["containerResourceRequirements"]
         probe = document.get("livenessProbeRequirements")
         now_asked = json.loads(row["document"])
@@ -154,6 +171,10 @@ class Rollouts:
         self._threads.submit(self._forget, service)
 
     def _forget(self, service: str) -> None:
+        with self._files:
+            self._forget_files(service)
+
+    def _forget_files(self, service: str) -> None:
         row = self._service(service)
         kept = {row["revision"], row["serving_revision"]} if row else set()
         folder = self._folder / service
@@ -183,6 +204,8 @@ class Report:
 
     def phase(self, phase: Phase, state: Literal["Running", "Succeeded", "Failed"]) -> None:
         """The operation's `operationDetails` changed."""
+        if self._rollouts.closing.is_set():
+            return
         with self._state.transaction() as work:
             work.execute(
                 "UPDATE operations SET phase = ?, phase_state = ? WHERE id = ?", (phase, state, self.operation_id)
@@ -190,7 +213,7 @@ class Report:
 
     def line(self, text: str) -> None:
         """One line for the operation's log."""
-        if self.operation_id is None:
+        if self.operation_id is None or self._rollouts.closing.is_set():
             return
         with self._state.transaction() as work:
             work.execute(
@@ -200,7 +223,7 @@ class Report:
 
     def service_state(self, state: ServiceState, failure: Failure | None = None) -> None:
         """The service's own state changed; also after the operation ended."""
-        if self._quiet:
+        if self._quiet or self._rollouts.closing.is_set():
             return
         with self._state.transaction() as work:
             work.execute(
@@ -210,6 +233,8 @@ class Report:
 
     def ended(self, state: EndState, failure: Failure | None = None) -> None:
         """The operation is over, once."""
+        if self._rollouts.closing.is_set():
+            return
         with self._state.transaction() as work:
             work.execute(
                 "UPDATE operations SET state = ?, error = ?, ended = ? WHERE id = ? AND state = 'Running'",

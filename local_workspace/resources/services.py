@@ -248,7 +248,7 @@ def _delete(call: Call) -> Response:
         operation_id = operations.begin(state, "delete", service=name, service_id=row["id"], ended=True)
         work.execute("DELETE FROM services WHERE name = ?", (name,))
         _record(call, "delete", json.loads(row["document"]), operation_id)
-    call.workspace.rollouts.remove(name)
+        call.workspace.rollouts.remove(name)
     return Response(status_code=200, headers=operations.location(call, operation_id))
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from azureml.core import Environment, Model, Workspace
 
 ECHO = """
+import json
 import os
 
 def init():
@@ -24,7 +25,7 @@ def init():
 def run(data):
     if "fail" in data:
         raise ValueError("the echo refuses")
-    return {"data": data, "models": sorted(
+    return {"data": json.loads(data), "models": sorted(
         os.path.relpath(os.path.join(folder, name), os.environ["AZUREML_MODEL_DIR"])
         for folder, _, names in os.walk(os.environ["AZUREML_MODEL_DIR"]) for name in names)}
 """
@@ -119,3 +120,42 @@ def aci(name: str, **settings: Any) -> dict[str, Any]:
         },
     }
     return request | settings
+
+
+@pytest.fixture
+def deploy(
+    sdk_workspace: Workspace,
+    local_workspace: RunningWorkspace,
+    environment: Environment,
+    echo: Path,
+) -> Callable[..., Any]:
+    """Deploy by the SDK, and wait by polling the operation: the SDK itself looks every five seconds only."""
+    from azureml.core import Model
+    from azureml.core.model import InferenceConfig
+    from azureml.core.webservice import AciWebservice
+
+    def deploy_(
+        name: str,
+        models: list[Any],
+        configuration: Any = None,
+        *,
+        target: Any = None,
+        source: Path = echo,
+        ends: str = "Succeeded",
+        **arguments: Any,
+    ) -> Any:
+        service = Model.deploy(
+            sdk_workspace,
+            name,
+            models,
+            InferenceConfig(entry_script="score.py", source_directory=str(source), environment=environment),
+            configuration or AciWebservice.deploy_configuration(cpu_cores=0.5, memory_gb=1, auth_enabled=True),
+            deployment_target=target,
+            **arguments,
+        )
+        operation = local_workspace.wait_for_operation(service._operation_endpoint.rpartition("/")[2])
+        assert operation["state"] == ends, operation
+        service.update_deployment_state()
+        return service
+
+    return deploy_
