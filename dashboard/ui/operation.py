@@ -15,7 +15,7 @@ import streamlit as st
 
 from dashboard import context, navigation, reads_operations
 from dashboard.ui import errors, operation_parts, operation_words, states, times
-from services.operations.records import Operation
+from services.operations.records import Line, Operation
 
 EVERY = "2s"
 LOG_LINES = 200
@@ -86,10 +86,11 @@ def _draw(found: Operation, *, is_linked: bool) -> None:
     with st.container(key=f"operation-{found.id}", gap="small"):
         _head(found)
         operation_parts.trouble(found)
-        operation_parts.steps(found)
+        lines = context.services().operations.lines(found.id)
+        operation_parts.steps(found, lines)
         operation_parts.receipt(found, is_linked=is_linked)
-        operation_parts.go_on(found)
-        _log(found)
+        operation_parts.ways_on(found, is_linked=is_linked)
+        _log(found, lines)
         operation_parts.plan(found)
 
 
@@ -111,14 +112,19 @@ def _head(found: Operation) -> None:
     )
 
 
-def _log(found: Operation) -> None:
-    lines = context.services().operations.lines(found.id, limit=LOG_LINES)
+def _log(found: Operation, lines: list[Line]) -> None:
     if not lines:
         return
     is_telling = found.is_open or found.state == "failed"
-    count = f"its last {len(lines)} lines" if len(lines) == LOG_LINES else f"{len(lines)} lines"
+    count = f"the last {LOG_LINES} of {len(lines)} lines" if len(lines) > LOG_LINES else f"{len(lines)} lines"
+    lines = lines[-LOG_LINES:]
     with (
-        st.expander(f"Log, {count}", icon=":material/article:", expanded=is_telling, key=f"operation-log-{found.id}"),
+        st.expander(
+            f"Log, {count}, {times.zone_name()}",
+            icon=":material/article:",
+            expanded=is_telling,
+            key=f"operation-log-{found.id}",
+        ),
         st.container(height=min(280, 60 + 24 * len(lines)), autoscroll=True, border=False),
     ):
         st.code(operation_words.log_text(lines), language=None, wrap_lines=True)

@@ -9,10 +9,11 @@ from urllib.parse import quote
 import streamlit as st
 
 from dashboard import actions, context, navigation, reads_operations
-from dashboard.ui import errors, operation_words, tables, times
+from dashboard.ui import operation_words, tables, times
 from services.azureml import fields
+from services.errors import Invalid
 from services.files import FETCHED_KEPT_FOR
-from services.operations.records import Operation
+from services.operations.records import Line, Operation
 from services.planning import plan as planning
 
 _EFFECTS = {"live": "at once", "restart": "restarts it", "redeploy": "needs a redeploy"}
@@ -26,18 +27,26 @@ def trouble(found: Operation) -> None:
         st.warning(f"{found.error} Then it goes on from there.", title="It waits for you", icon=":material/pan_tool:")
         return
     step = found.current
+    at = f" at “{step.label}”" if step else ""
+    st.error(
+        f"{operation_words.escaped(found.error)}  \n{_remedy(found)}", title=f"It failed{at}", icon=":material/cancel:"
+    )
     _, _, azure = (step.detail or "").partition("\n") if step else ("", "", "")
-    errors.sentence(found.error_kind or "error", found.error, azure or None)
+    if azure:
+        with st.expander("What Azure said", icon=":material/cloud:"):
+            st.code(azure, language=None, wrap_lines=True)
 
 
-def steps(found: Operation) -> None:
-    """Show the steps as they are now: sign, label, how long, attempts, and what one does or says."""
+def steps(found: Operation, lines: list[Line]) -> None:
+    """Show the steps as they are now: sign, label, how long, attempts, and what one does, did or says."""
     now = context.now()
     texts = []
     for step in found.steps:
-        text = operation_words.step_line(step, now=now)
-        said = step.detail.splitlines()[0] if step.detail and step.state in ("running", "waiting", "done") else ""
-        texts.append(f"{text}  \n:small[:gray[{operation_words.escaped(said)}]]" if said else text)
+        said = operation_words.phases(step, lines, now=now)
+        if not said and step.detail and step.state in ("running", "waiting"):
+            said = [step.detail.splitlines()[0]]
+        below = "".join(f"  \n:small[:gray[{operation_words.escaped(text)}]]" for text in said)
+        texts.append(operation_words.step_line(step, now=now) + below)
     st.markdown("\n\n".join(texts))
 
 
@@ -84,10 +93,18 @@ def receipt(found: Operation, *, is_linked: bool) -> None:
         _where(found, got)
 
 
-def go_on(found: Operation) -> None:
-    """Offer to go on with what stopped or failed, with a field for each secret that has to be typed again."""
+def ways_on(found: Operation, *, is_linked: bool) -> None:
+    """Offer what can be done after it stopped or failed."""
     if found.state not in ("stopped", "failed"):
         return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        _go_on(found)
+        if is_linked and found.kind in ("service.deploy", "service.update"):
+            navigation.link("deploy", "Change and deploy again", icon=":material/rocket_launch:", service=found.subject)
+
+
+def _go_on(found: Operation) -> None:
+    # A field for each secret: the sealed envelope was burnt when the operation ended.
     names = operation_words.secret_fields(found)
     step = next((step for step in found.steps if step.state != "done"), None)
     at = f"It goes on at “{step.label}”; what is done stays done." if step else ""
@@ -103,6 +120,8 @@ def go_on(found: Operation) -> None:
 
     def run(asked: actions.Asked) -> str:
         typed = {name: st.session_state.pop(_secret_key(found, name), "") for name in names}
+        if not all(typed.values()):
+            raise Invalid("Type each secret again: what was typed before has been destroyed.")
         context.services().operations.go_on(asked.by, found.id, secrets=typed or None)
         return found.id
 
@@ -167,6 +186,15 @@ def _where(found: Operation, got: Mapping[str, Any]) -> None:
     model = got.get("model_id") or (found.subject if found.kind in ("model.edit", "model.download") else None)
     if model:
         navigation.link("model", f"Open {model}", icon=":material/deployed_code:", id=model)
+
+
+def _remedy(found: Operation) -> str:
+    if found.kind in ("service.deploy", "service.update"):
+        return (
+            "Read the log below, mend it and deploy again; “Go on” only tries the failed step once more, "
+            "which helps when the cause was outside."
+        )
+    return "“Go on” tries the failed step once more; what is done stays done."
 
 
 def _password(label: str, *, key: str, help: str) -> None:

@@ -1,4 +1,4 @@
-"""Operations in words: kinds, steps, durations; pure functions that screens and tables share."""
+"""Operations in words: kinds, steps, durations, for screens and tables."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from dashboard import context
 from dashboard.ui import times
 from services.operations.records import Line, Operation, Step
 from services.planning.wanted import SEALED
@@ -98,9 +99,20 @@ def doing(operation: Operation) -> str:
     return step.detail.splitlines()[0] if step.detail else step.label
 
 
+def phases(step: Step, lines: list[Line], *, now: datetime) -> list[str]:
+    """What went on within a step, each with how long: the desk notes in the log when a phase of Azure's begins."""
+    if step.started_at is None:
+        return []
+    ended = step.ended_at or now
+    begun = [line for line in lines if line.source == "desk" and step.started_at <= line.at <= ended]
+    ends = [line.at for line in begun[1:]] + [ended]
+    return [f"{line.text} {times.span(end - line.at)}" for line, end in zip(begun, ends, strict=True)]
+
+
 def log_text(lines: list[Line]) -> str:
     """The log's lines with their time and source, as one text."""
-    return "\n".join(f"{times.absolute(line.at)}  {line.source:<9}  {line.text}" for line in lines)
+    zone = context.zone()
+    return "\n".join(f"{line.at.astimezone(zone):%H:%M:%S}  {line.source:<9}  {line.text}" for line in lines)
 
 
 def secret_fields(operation: Operation) -> tuple[str, ...]:

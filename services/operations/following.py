@@ -40,6 +40,7 @@ def follow(work: Work, operation_id: str | None) -> AzureOperation | None:
         phase = PHASES.get(found.phase or "", "Azure is working")
         if phase != said:
             work.note(phase)
+            work.lines("desk", [phase])
             said = phase
         if found.is_final:
             return found
