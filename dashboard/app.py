@@ -18,7 +18,7 @@ person = context.person()
 with errors.explained():
     frame.keep_address()
     frame.header(person)
-    frame.bars()
+    frame.bars(page.title)
     if page.url_path == "":
         identity.invitation(person)
     actions.show_flash()

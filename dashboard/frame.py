@@ -89,8 +89,13 @@ def header(person: Person) -> None:
 
 
 @st.fragment(run_every="5s")
-def bars() -> None:
-    """Say which part does not answer; refreshed by itself, and nothing else on the screen with it."""
+def bars(title: str) -> None:
+    """Say which part does not answer, and in the tab's title how much needs attention.
+
+    Refreshed by itself, and nothing else on the screen with it.
+    """
+    count = len(reads.matters())
+    st.set_page_config(page_title=f"({count}) {title}" if count else title)
     for part in reads.heartbeats():
         if not part.is_well:
             look = st.error if part.name == "worker" else st.warning

@@ -7,13 +7,42 @@ more than a few questions has a file of its own beside this one, `reads_<feature
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import streamlit as st
 
 from dashboard import context
+from services.attention import Matter
 from services.health import Part
+from services.operations.records import Operation
+from services.webservices import ListedService
 
 
 @st.cache_data(ttl=2, show_spinner=False)
 def heartbeats() -> list[Part]:
     """The parts of the desk and how they are, worst first."""
     return context.services().health.heartbeats()
+
+
+@st.cache_data(ttl=2, show_spinner=False)
+def matters() -> list[Matter]:
+    """What needs attention, worst first; their number stands in the tab's title."""
+    return context.services().attention.matters()
+
+
+@st.cache_data(ttl=2, show_spinner=False)
+def services() -> list[ListedService]:
+    """Every service, worst first."""
+    return context.services().webservices.all()
+
+
+@st.cache_data(ttl=2, show_spinner=False)
+def services_read_at() -> datetime | None:
+    """When the services were last read from Azure."""
+    return context.services().webservices.read_at()
+
+
+@st.cache_data(ttl=2, show_spinner=False)
+def running() -> list[Operation]:
+    """The operations that wait, run or stopped for a person, oldest first."""
+    return context.services().operations.running()

@@ -73,7 +73,11 @@ def is_local(headers: Headers) -> bool:
 
 def healthz(request: Request) -> Response:
     """Alive or not, to anyone; the parts with their ages to who has chosen an identity."""
-    parts = context.services().health.heartbeats()
+    try:
+        parts = context.services().health.heartbeats()
+    except DeskError:
+        # Such as a local workspace that has not started yet: every screen says which.
+        return JSONResponse({"alive": False}, status_code=503, headers={"cache-control": "no-store"})
     is_alive = all(part.is_well for part in parts)
     answer: dict[str, object] = {"alive": is_alive}
     if context.person(request.cookies) != ANONYMOUS_VIEWER:

@@ -1,7 +1,8 @@
 """Charts: one builder each, all of one height on one time axis, gaps as gaps, and what they cannot see said beneath.
 
-Builders take a data frame with a row per step and series (`at` aware UTC, `series`, `value`, `n` requests in the step)
-and give a Plotly figure; `draw` shows it. Steps without a row are unknown, not zero: the line breaks there.
+`rate`, `latency` and `codes` take the frame of the query of their name (`monitoring.chart("latency", …).frame()`);
+`lines` takes any frame with `at` (aware UTC), `series`, `value` and perhaps `n`. `draw` shows the figure. A step without
+a row is unknown, not zero: the line breaks there.
 """
 
 from __future__ import annotations
@@ -31,28 +32,28 @@ class Marker:
 
 
 def rate(frame: pd.DataFrame, range_: Range, *, markers: Iterable[Marker] = ()) -> go.Figure:
-    """Requests a minute over time, a line per service."""
-    return lines(frame, range_, unit="requests/min", markers=markers, format_=",.1f")
+    """Requests a minute over time, a line per service; from the query `request_rate`."""
+    rows = frame.rename(columns={"TimeGenerated": "at", "Service": "series", "perMinute": "value"})
+    return lines(rows, range_, unit="requests/min", markers=markers, format_=",.1f")
 
 
 def latency(frame: pd.DataFrame, range_: Range, *, markers: Iterable[Marker] = ()) -> go.Figure:
-    """Latency in ms; the series are `p50`, `p95`, `p99` of one service (frame has a column `service`, too)."""
+    """Latency in ms, a line per service and percentile, told apart by their dashes; from the query `latency`."""
     figure = _figure(range_, unit="ms")
-    several = frame["service"].nunique() > 1 if "service" in frame else False
-    keys = ["service", "series"] if "service" in frame else ["series"]
-    for key, rows in frame.groupby(keys, sort=False):
-        service, name = key if len(keys) == 2 else ("", key[0])
-        figure.add_trace(
-            _line(
-                rows,
-                range_,
-                name=f"{service} {name}" if several else str(name),
-                colour=palette.of(str(service) or "latency"),
-                dash=palette.PERCENTILES.get(str(name), "solid"),
-                unit="ms",
-                format_=",.0f",
+    several = frame["Service"].nunique() > 1
+    for service, rows in frame.rename(columns={"TimeGenerated": "at"}).groupby("Service", sort=False):
+        for percentile, dash in palette.PERCENTILES.items():
+            figure.add_trace(
+                _line(
+                    rows.assign(value=rows[percentile]),
+                    range_,
+                    name=f"{service} {percentile}" if several else percentile,
+                    colour=palette.of(str(service)),
+                    dash=dash,
+                    unit="ms",
+                    format_=",.0f",
+                )
             )
-        )
     return _marked(figure, markers)
 
 
@@ -76,26 +77,33 @@ def lines(
     return _marked(figure, markers)
 
 
-def codes(frame: pd.DataFrame, range_: Range, *, unit: str = "responses", markers: Iterable[Marker] = ()) -> go.Figure:
-    """Responses stacked by code (`series` is the code, or `soft`); a step without any has no bar."""
-    figure = _figure(range_, unit=unit)
-    for name, rows in frame.groupby("series", sort=True):
+def codes(frame: pd.DataFrame, range_: Range, *, markers: Iterable[Marker] = ()) -> go.Figure:
+    """Failed requests stacked by the code the caller saw; from the query `errors_by_code`. No failures, no bar."""
+    figure = _figure(range_, unit="failed requests")
+    # A failure in the body of a success has a success's code, and is a kind of its own.
+    series = frame["Code"].astype("string").where(frame["Code"].ge(400).fillna(False), "soft")
+    rows = frame.assign(series=series).groupby(["series", "TimeGenerated"], as_index=False)["n"].sum()
+    for name, of_code in rows.groupby("series", sort=True):
         colour, pattern = palette.code(str(name))
         figure.add_trace(
             go.Bar(
-                x=_in_zone(rows["at"]),
-                y=rows["value"],
-                name="answered 200, but failed" if name == "soft" else str(name),
+                x=_in_zone(of_code["TimeGenerated"]),
+                y=of_code["n"].astype("float64"),
+                name="failed inside a 200" if name == "soft" else str(name),
                 width=range_.step.total_seconds() * 1000 * 0.9,
-                # The bar stands over its step, which begins at `at`.
+                # The bar stands over its step, which begins at its time.
                 offset=0,
                 marker={
                     "color": colour,
                     "line": {"width": 0},
-                    "pattern": {"shape": pattern, "fillmode": "overlay", "fgcolor": "rgba(255,255,255,0.5)", "size": 5},
+                    "pattern": {
+                        "shape": pattern,
+                        "fillmode": "overlay",
+                        "fgcolor": "rgba(255,255,255,0.5)",
+                        "size": 5,
+                    },
                 },
-                customdata=rows["n"] if "n" in rows else rows["value"],
-                hovertemplate="%{y:,} of %{customdata:,} requests<extra>%{fullData.name}</extra>",
+                hovertemplate="%{y:,} failed<extra>%{fullData.name}</extra>",
             )
         )
     figure.update_layout(barmode="stack")
@@ -140,13 +148,14 @@ def _line(
     alone = rows["value"].notna() & rows["value"].shift(1).isna() & rows["value"].shift(-1).isna()
     return go.Scatter(
         x=_in_zone(rows["at"]),
-        y=rows["value"],
+        # Plotly does not know pandas' own kinds of missing numbers.
+        y=rows["value"].astype("float64"),
         name=name,
         mode="lines+markers",
         connectgaps=False,
         line={"color": colour, "dash": dash, "width": 2},
         marker={"color": colour, "size": [5 if single else 0 for single in alone], "line": {"width": 0}},
-        customdata=rows.get("n"),
+        customdata=rows["n"].astype("float64") if "n" in rows else None,
         hovertemplate=f"%{{y:{format_}}} {unit}"
         + (", n = %{customdata:,}" if "n" in rows else "")
         + "<extra>%{fullData.name}</extra>",

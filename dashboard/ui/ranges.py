@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import streamlit as st
 
 from dashboard import context
+from services.monitoring import Span
 
 NAMES: dict[str, tuple[str, timedelta]] = {
     "15m": ("Last 15 min", timedelta(minutes=15)),
@@ -42,6 +43,11 @@ class Range:
         seconds = int(self.step.total_seconds())
         size, unit = next((size, unit) for size, unit in _KQL if seconds % size == 0)
         return f"{seconds // size}{unit}"
+
+    @property
+    def span(self) -> Span:
+        """The same for the services: `services().monitoring.chart("latency", range_.span)`."""
+        return Span(start=self.start, end=self.end, step=self.step)
 
     @property
     def duration(self) -> timedelta:

@@ -17,6 +17,7 @@ from typing import TypeVar
 from tests.running_workspace import ENVIRONMENTS, ROOT, free_port
 
 PROGRAMS = {"workspace": "local_workspace", "worker": "services.worker", "desk": "streamlit"}
+CANARY = "canary-8Q~fV2kLw9.exported-client-secret"
 STARTING_SECONDS = 120
 STOPPING_SECONDS = 100
 
@@ -60,6 +61,9 @@ class Stack:
             "DESK_KEYS": str(folder / "keys"),
             "DESK_ANCHOR": str(folder / "anchor" / "anchor"),
             "PYTHONUNBUFFERED": "1",
+            # What a shell may have exported: the local workspace and what it deploys must not see it.
+            "AZURE_CLIENT_SECRET": CANARY,
+            "WORKER_AZURE_CLIENT_SECRET": CANARY,
         }
 
     def start(self) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from playwright.sync_api import expect
 
 from dashboard import navigation
 from tests.e2e.browsing import THEMES, WIDTHS
-from tests.e2e.stack import until
+from tests.e2e.stack import CANARY, descendants, until
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import OpenVisit
@@ -146,6 +147,18 @@ def test_a_desk_killed_hard_comes_back_and_the_others_stay(visit: OpenVisit, sta
     until(lambda: stack.find("desk") not in (None, before), what="another desk is started")
     until(stack.is_alive, what="the desk answers again", seconds=60)
     assert (stack.pid("workspace"), stack.pid("worker")) == others
+
+
+def test_the_workspace_and_all_below_it_do_not_see_an_exported_secret(stack: Stack) -> None:
+    def environment(pid: int) -> bytes:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+
+    workspace = stack.pid("workspace")
+
+    assert CANARY.encode() in environment(stack.pid("worker")), "the search finds a planted one"
+    for pid in (workspace, *descendants(workspace)):
+        assert CANARY.encode() not in environment(pid)
+    assert b"WORKER_AZURE_CLIENT_SECRET" not in environment(stack.pid("desk"))
 
 
 @pytest.mark.usefixtures("axe")

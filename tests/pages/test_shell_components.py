@@ -91,34 +91,68 @@ def test_a_step_is_written_as_kql_writes_it(hours: float, kql: str) -> None:
     assert ranges.between(NOW - timedelta(hours=hours), NOW).kql_step == kql
 
 
+def _rate(rows: list[tuple[datetime, str, float]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [{"TimeGenerated": at, "Service": service, "n": 10, "perMinute": value} for at, service, value in rows]
+    )
+
+
 def test_a_gap_in_a_chart_stays_a_gap_and_a_lone_point_is_drawn() -> None:
     chosen = ranges.last("15m", now=NOW)
-    at = [chosen.start, chosen.start + chosen.step, chosen.start + 5 * chosen.step]
-    rows = pd.DataFrame({"at": at, "series": "wine-dev", "value": [1.0, 2.0, 3.0], "n": [10, 20, 30]})
+    steps = (0, 1, 5)
+    rows = _rate([(chosen.start + number * chosen.step, "wine-dev", 1.0) for number in steps])
 
     line = charts.rate(rows, chosen).data[0]
 
     assert len(line.y) == chosen.duration / chosen.step
-    assert pd.isna(line.y[2])
+    assert [index for index, value in enumerate(line.y) if not pd.isna(value)] == list(steps)
     assert line.connectgaps is False
     assert [index for index, size in enumerate(line.marker.size) if size] == [5]
 
 
 def test_charts_of_one_screen_have_one_axis_and_one_height() -> None:
     chosen = ranges.last("1h", now=NOW)
-    rate = pd.DataFrame({"at": [chosen.start], "series": ["wine"], "value": [1.0]})
-    codes = pd.DataFrame({"at": [chosen.start], "series": ["502"], "value": [3], "n": [9]})
+    failed = pd.DataFrame({"TimeGenerated": [chosen.start], "Service": ["wine"], "Code": [502], "n": [3]})
 
-    first, second = charts.rate(rate, chosen), charts.codes(codes, chosen)
+    first, second = charts.rate(_rate([(chosen.start, "wine", 1.0)]), chosen), charts.codes(failed, chosen)
 
     assert first.layout.xaxis.range == second.layout.xaxis.range == (chosen.start, chosen.end)
     assert first.layout.height == second.layout.height
 
 
+def test_a_failure_inside_a_success_is_a_kind_of_its_own() -> None:
+    chosen = ranges.last("1h", now=NOW)
+    frame = pd.DataFrame(
+        {
+            "TimeGenerated": [chosen.start] * 3,
+            "Service": ["wine", "iris", "wine"],
+            "Code": pd.array([502, 502, 200], dtype="Int64"),
+            "n": pd.array([3, 4, 5], dtype="Int64"),
+        }
+    )
+
+    bars = charts.codes(frame, chosen).data
+
+    assert [(bar.name, list(bar.y)) for bar in bars] == [("502", [7.0]), ("failed inside a 200", [5.0])]
+
+
+def test_each_percentile_has_a_dash_and_the_services_colour() -> None:
+    chosen = ranges.last("1h", now=NOW)
+    frame = pd.DataFrame(
+        {"TimeGenerated": [chosen.start], "Service": ["wine"], "n": [9], "p50": [1.0], "p95": [2.0], "p99": [3.0]}
+    )
+
+    traces = charts.latency(frame, chosen).data
+
+    assert [trace.name for trace in traces] == ["p50", "p95", "p99"]
+    assert len({trace.line.dash for trace in traces}) == 3
+    assert {trace.line.color for trace in traces} == {palette.of("wine")}
+
+
 def test_a_service_has_the_same_colour_everywhere() -> None:
     chosen = ranges.last("1h", now=NOW)
-    alone = pd.DataFrame({"at": [chosen.start], "series": ["wine"], "value": [1.0]})
-    among = pd.DataFrame({"at": [chosen.start] * 3, "series": ["a", "b", "wine"], "value": [1.0, 2.0, 3.0]})
+    alone = _rate([(chosen.start, "wine", 1.0)])
+    among = _rate([(chosen.start, name, 1.0) for name in ("a", "b", "wine")])
 
     colours = [
         next(trace.line.color for trace in charts.rate(frame, chosen).data if trace.name == "wine")
