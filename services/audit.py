@@ -155,25 +155,27 @@ class Audit:
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int = 200,
-        before_seq: int | None = None,
+        offset: int = 0,
     ) -> list[Entry]:
         """The newest entries that match, newest first."""
-        table = ledger.audit
-        query = sa.select(table).where(table.c.workspace == self._workspace).order_by(table.c.seq.desc()).limit(limit)
-        if service:
-            query = query.where(table.c.object.contains(service, autoescape=True))
-        if person:
-            query = query.where(table.c.person_name.contains(person, autoescape=True))
-        if action:
-            query = query.where(table.c.action.contains(action, autoescape=True))
-        if since:
-            query = query.where(table.c.at >= since)
-        if until:
-            query = query.where(table.c.at < until)
-        if before_seq:
-            query = query.where(table.c.seq < before_seq)
+        where = self._where(service, person, action, since, until)
+        query = sa.select(ledger.audit).where(*where).order_by(ledger.audit.c.seq.desc()).limit(limit).offset(offset)
         with self._database.reading() as look:
             return [_entry(row) for row in look.execute(query)]
+
+    def count(
+        self,
+        *,
+        service: str = "",
+        person: str = "",
+        action: str = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> int:
+        """How many entries match."""
+        where = self._where(service, person, action, since, until)
+        with self._database.reading() as look:
+            return look.execute(sa.select(sa.func.count()).select_from(ledger.audit).where(*where)).scalar_one()
 
     def export(self, person: Person) -> str:
         """The whole log of this workspace as CSV; itself recorded first."""
@@ -275,6 +277,20 @@ class Audit:
             anchor.write(line)
             anchor.flush()
             os.fsync(anchor.fileno())
+
+    def _where(
+        self, service: str, person: str, action: str, since: datetime | None, until: datetime | None
+    ) -> list[sa.ColumnElement[bool]]:
+        table = ledger.audit
+        where: list[sa.ColumnElement[bool]] = [table.c.workspace == self._workspace]
+        for column, part in ((table.c.object, service), (table.c.person_name, person), (table.c.action, action)):
+            if part:
+                where.append(column.contains(part, autoescape=True))
+        if since:
+            where.append(table.c.at >= since)
+        if until:
+            where.append(table.c.at < until)
+        return where
 
     def _mac(self, seq: int, previous: str, body: str) -> str:
         return hmac.new(self._key, f"{seq}\n{previous}\n{body}".encode(), hashlib.sha256).hexdigest()

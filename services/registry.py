@@ -14,7 +14,7 @@ from services.clock import Clock
 from services.errors import Conflict, Invalid, NotFound
 from services.files import StoredFile
 from services.operations.desk import Operations
-from services.planning.names import check_model_name
+from services.planning.names import check_model_name, check_properties, check_tags
 from services.planning.problems import refuse
 from services.storage import mirror
 from services.storage.database import Database
@@ -30,6 +30,8 @@ SORTS: dict[Sort, tuple[Any, ...]] = {
     "created by": (mirror.models.c.created_by, mirror.models.c.created_at.desc()),
 }
 PAGE = 50
+FRAMEWORKS = ("Custom", "ScikitLearn", "Onnx", "TensorFlow", "PyTorch", "TfKeras", "Multi")
+"""What the SDK knows; other words are refused by it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +88,7 @@ class Registry:
         if framework:
             where.append(table.c.framework == framework)
         if tag:
-            where.append(table.c.search.contains(tag.lower(), autoescape=True))
+            where.append(_has_tag(tag))
         if latest_only:
             where.append(table.c.is_latest)
         if deployed:
@@ -117,13 +119,20 @@ class Registry:
 
     def get(self, model_id: str) -> ListedModel:
         """One version by `name:version`."""
+        found = self.find(model_id)
+        if found is None:
+            raise NotFound(f"There is no model version {model_id} here: it may have been deleted meanwhile.")
+        return found
+
+    def find(self, model_id: str) -> ListedModel | None:
+        """One version by `name:version`, or None when it is not there (any more)."""
         table = mirror.models
         with self._database.reading() as look:
             row = look.execute(
                 sa.select(table).where(table.c.workspace == self._workspace, table.c.id == model_id)
             ).first()
             if row is None:
-                raise NotFound(f"There is no model version {model_id} here: it may have been deleted meanwhile.")
+                return None
             used = self._deployed_in(look, [model_id]).get(model_id, ())
         return ListedModel(
             model=ModelVersion.from_json(row.content), size=_size(row.size), is_latest=row.is_latest, deployed_in=used
@@ -140,6 +149,17 @@ class Registry:
     def versions(self, name: str) -> list[ListedModel]:
         """Every version of a model, newest first."""
         return list(self.page(name=name, sort="version", limit=1000).rows)
+
+    def newest_version(self, name: str) -> int:
+        """The newest version of a name; 0 when there is none."""
+        table = mirror.models
+        with self._database.reading() as look:
+            newest = look.execute(
+                sa.select(sa.func.max(table.c.version)).where(
+                    table.c.workspace == self._workspace, table.c.name == name
+                )
+            ).scalar()
+        return int(newest or 0)
 
     # Commands
 
@@ -158,7 +178,9 @@ class Registry:
         operation_id: str | None = None,
     ) -> str:
         """Register an uploaded file (or, with `unpack`, the folder in an uploaded zip) as the next version."""
-        refuse(check_model_name(name))
+        refuse([*check_model_name(name), *check_tags(tags or {}), *check_properties(properties or {})])
+        if framework not in FRAMEWORKS:
+            raise Invalid(f"{framework} is no framework of Azure ML: choose one of the list.", field="framework")
         arguments = {
             "name": name,
             "sha256": upload.sha256,
@@ -187,12 +209,19 @@ class Registry:
         *,
         tags: dict[str, str],
         description: str,
+        shown: dict[str, str] | None = None,
         operation_id: str | None = None,
     ) -> str:
-        """Replace a version's tags and description."""
+        """Change a version's tags and description.
+
+        Azure replaces all tags at once. With `shown`, the tags the person began with, only what that person changed
+        is changed: what others added meanwhile stays.
+        """
         now = self.get(model_id).model
         before = {"tags": visible_tags(now.tags), "description": now.description or ""}
-        after = {"tags": tags, "description": description}
+        wanted = tags if shown is None else merged(shown, tags, visible_tags(now.tags))
+        refuse(check_tags(wanted))
+        after = {"tags": wanted, "description": description}
         if before == after:
             raise Invalid("Nothing was changed: tags and description are what they were.")
         if before["description"] and not description:
@@ -264,6 +293,25 @@ class Registry:
                     sa.select(column).where(mirror.models.c.workspace == self._workspace).distinct().order_by(column)
                 ).scalars()
             )
+
+
+def merged(shown: dict[str, str], wanted: dict[str, str], now: dict[str, str]) -> dict[str, str]:
+    """The tags there are now, with one person's changes; refused where somebody else changed the same tag meanwhile."""
+    touched = [key for key in {**shown, **wanted} if shown.get(key) != wanted.get(key)]
+    clashes = [key for key in touched if now.get(key) not in (shown.get(key), wanted.get(key))]
+    if clashes:
+        listed = ", ".join(f"{key} is now {now[key]!r}" if key in now else f"{key} is gone" for key in clashes)
+        raise Conflict(f"Somebody else changed the same tags meanwhile: {listed}. Look at them, then save again.")
+    kept = {key: value for key, value in now.items() if key not in touched}
+    return kept | {key: wanted[key] for key in touched if key in wanted}
+
+
+def _has_tag(tag: str) -> sa.ColumnElement[bool]:
+    """Whether a version has a tag or property: `stage` under any value, `stage=dev` exactly."""
+    # The column holds one `name=value` a line, in small letters.
+    lines = sa.literal("\n") + mirror.models.c.search + sa.literal("\n")
+    ending = "\n" if "=" in tag else "="
+    return lines.contains(f"\n{tag.strip().lower()}{ending}", autoescape=True)
 
 
 def _size(stored: int | None) -> int | None:

@@ -217,21 +217,8 @@ class Operations:
     ) -> list[Operation]:
         """Operations without steps, newest first; `state` may be `open` for waiting and running."""
         table = ledger.operations
-        query = sa.select(table).where(table.c.workspace == self._workspace)
-        if state:
-            query = query.where(table.c.state.in_(OPEN_STATES) if state == "open" else table.c.state == state)
-        for column, wanted in (
-            (table.c.kind, kind),
-            (table.c.subject, subject),
-            (table.c.subject_kind, subject_kind),
-            (table.c.person_name, person),
-        ):
-            if wanted:
-                query = query.where(column == wanted)
-        if since:
-            query = query.where(table.c.requested_at >= since)
-        if until:
-            query = query.where(table.c.requested_at < until)
+        where = self._where(state, kind, subject, subject_kind, person, since, until)
+        query = sa.select(table).where(*where)
         query = query.order_by(table.c.requested_at.desc(), table.c.id).limit(limit).offset(offset)
         with self._database.reading() as look:
             return [operation_from(row) for row in look.execute(query)]
@@ -248,6 +235,36 @@ class Operations:
         query = sa.select(table).join(newest, newest.c.id == table.c.id).where(newest.c.place == 1)
         with self._database.reading() as look:
             return {row.subject: operation_from(row) for row in look.execute(query)}
+
+    def count(
+        self,
+        *,
+        state: str = "",
+        kind: str = "",
+        subject: str = "",
+        subject_kind: str = "",
+        person: str = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> int:
+        """How many operations `page` has in all."""
+        where = self._where(state, kind, subject, subject_kind, person, since, until)
+        with self._database.reading() as look:
+            return look.execute(sa.select(sa.func.count()).select_from(ledger.operations).where(*where)).scalar_one()
+
+    def people(self) -> list[str]:
+        """Everybody who ever asked for an operation, by name."""
+        table = ledger.operations
+        query = sa.select(table.c.person_name).where(table.c.workspace == self._workspace).distinct()
+        with self._database.reading() as look:
+            return sorted(look.execute(query).scalars())
+
+    def askers(self, operation_ids: list[str]) -> dict[str, str]:
+        """Who asked for each of these operations; without those that are not known here."""
+        table = ledger.operations
+        with self._database.reading() as look:
+            rows = look.execute(sa.select(table.c.id, table.c.person_name).where(table.c.id.in_(operation_ids)))
+            return {row.id: row.person_name for row in rows}
 
     def running(self) -> list[Operation]:
         """What is waiting, running or stopped for a person now, with steps, oldest first."""
@@ -314,6 +331,34 @@ class Operations:
     def close(self) -> None:
         """Give the connections back."""
         self._client.destroy()
+
+    def _where(
+        self,
+        state: str,
+        kind: str,
+        subject: str,
+        subject_kind: str,
+        person: str,
+        since: datetime | None,
+        until: datetime | None,
+    ) -> list[sa.ColumnElement[bool]]:
+        table = ledger.operations
+        where: list[sa.ColumnElement[bool]] = [table.c.workspace == self._workspace]
+        if state:
+            where.append(table.c.state.in_(OPEN_STATES) if state == "open" else table.c.state == state)
+        for column, wanted in (
+            (table.c.kind, kind),
+            (table.c.subject, subject),
+            (table.c.subject_kind, subject_kind),
+            (table.c.person_name, person),
+        ):
+            if wanted:
+                where.append(column == wanted)
+        if since:
+            where.append(table.c.requested_at >= since)
+        if until:
+            where.append(table.c.requested_at < until)
+        return where
 
     def _enqueue(self, work: sa.Connection, operation_id: str, *, leg: int, person: Person) -> None:
         if not operation_id.isalnum() or len(operation_id) > 64:
