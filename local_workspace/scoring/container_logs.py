@@ -14,6 +14,8 @@ from pathlib import Path
 LIMIT_BYTES = 16 * 1024 * 1024
 KEPT_REVISIONS = 2
 INIT_LOG = "init.log"
+LONGEST_TRACEBACK = 500
+"""So many lines more are read, to know the time of a line that has no stamp of its own."""
 _STAMP = re.compile(r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2},\d{3}")
 _CAUSE = re.compile(
     r"^([\w.]*(?:Error|Exception|Exit|Interrupt|Timeout|Warning)\b[^\n]*)\s+The above exception was", re.M
@@ -56,7 +58,7 @@ class ContainerLogs:
         stamped: list[tuple[str, int, int, str]] = []
         for number, file in enumerate(files):
             stamp = ""
-            for index, text in enumerate(_last_lines(file, lines)):
+            for index, text in enumerate(_last_lines(file, lines + LONGEST_TRACEBACK)):
                 match = _STAMP.match(text)
                 # A line without a stamp (a traceback) belongs to the one before it.
                 stamp = match.group() if match else stamp

@@ -96,7 +96,9 @@ class Environments:
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
                 self._lock(descriptor, fcntl.LOCK_EX, line=line, deadline=deadline, cancelled=cancelled)
                 if not _is_ready(folder):
-                    self._build(folder, requirements, line=line, deadline=deadline, cancelled=cancelled)
+                    self._build(
+                        folder, requirements, lock=descriptor, line=line, deadline=deadline, cancelled=cancelled
+                    )
                     built = True
             if not built:
                 line(f"Environment {key} was built before and is used again.")
@@ -130,6 +132,7 @@ class Environments:
         folder: Path,
         requirements: Requirements,
         *,
+        lock: int,
         line: Callable[[str], None],
         deadline: float,
         cancelled: threading.Event,
@@ -146,6 +149,7 @@ class Environments:
         try:
             self._uv(
                 [uv, "venv", "--no-project", "--no-config", "--allow-existing", "--python", base, str(folder)],
+                lock=lock,
                 line=line,
                 deadline=deadline,
                 cancelled=cancelled,
@@ -157,6 +161,7 @@ class Environments:
                     *(uv, "pip", "install", "--python", str(folder / "bin" / "python")),
                     *("-r", str(wanted), "-c", str(constraints)),
                 ],
+                lock=lock,
                 line=line,
                 deadline=deadline,
                 cancelled=cancelled,
@@ -177,6 +182,7 @@ class Environments:
         self,
         command: list[str],
         *,
+        lock: int,
         line: Callable[[str], None],
         deadline: float,
         cancelled: threading.Event,
@@ -194,6 +200,8 @@ class Environments:
             errors="replace",
             env=environment,
             cwd=self._folder,
+            # The lock is held until uv has ended, even if this process is killed before it.
+            pass_fds=[lock],
             start_new_session=True,
         )
         finished = threading.Event()

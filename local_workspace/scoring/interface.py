@@ -133,6 +133,9 @@ class Scoring(Protocol):
     def status(self, service: str) -> DeploymentStatus:
         """How many replicas shall run, run this version, and answer."""
 
+    def counters(self, service: str) -> Mapping[str, Any] | None:
+        """`busy_seconds` ever, `slots`, `in_flight` and `waiting` now; None for a service the front end does not know."""
+
     def set_fault(self, service: str, fault: Mapping[str, Any] | None) -> None:
         """Make a running service misbehave on purpose (`{"kind": "slow", "milliseconds": 900}`), or stop it."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -81,6 +82,7 @@ class Replica:
         self._drained = threading.Event()
         self._killed_by_us = False
         self._starts = 0
+        self._socket_name = secrets.token_hex(6)
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._live, name=f"replica-{plan.hostname}", daemon=True)
 
@@ -172,7 +174,7 @@ class Replica:
     def _launch(self) -> subprocess.Popen[bytes]:
         plan = self.plan
         self._starts += 1
-        self._socket = plan.socket_folder / f"{plan.hostname[-12:]}.{self._starts}"
+        self._socket = plan.socket_folder / f"{self._socket_name}.{self._starts}"
         home, temporary = plan.folder / "home", plan.folder / "tmp"
         for folder in (home, temporary):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)

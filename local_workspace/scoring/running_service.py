@@ -17,6 +17,7 @@ from .requirements import Unbuildable
 UNHEALTHY_AFTER_SECONDS = 5.0
 """No replica answers for this long: a worker that gunicorn replaces at once is not news."""
 RETIRE_PATIENCE_SECONDS = 10.0
+CLOSE_SECONDS = 30.0
 SCHEDULING_SECONDS = 300.0
 """How long Azure looks for room before the operation fails."""
 
@@ -37,7 +38,7 @@ class RunningService:
         self._pending: Deployment | None = None
         self._cancelled = threading.Event()
         self._reporter: Reporter | None = None
-        self._state: ServiceState | None = None
+        self._state: tuple[ServiceState, Failure | None] | None = None
         self._silent_since: float | None = None
         self._rollout_thread: threading.Thread | None = None
         self._retiring: list[Deployment] = []
@@ -86,10 +87,19 @@ class RunningService:
             desired=desired, updated=newest.updated() if newest else 0, available=available, error=error
         )
 
-    def close(self) -> None:
-        """End everything."""
+    def leave(self) -> None:
+        """Stop being routed to, at once: a service of the same name may be made right after."""
         with self._lock:
             self._cancelled.set()
+            self._reporter = None
+            for deployment in (self._pending, self._current):
+                if deployment is not None:
+                    deployment.serving = False
+            self._around.link.send({"do": "remove_service", "service": self.name})
+
+    def close(self) -> None:
+        """End everything, after `leave`."""
+        with self._lock:
             deployments = [each for each in (self._pending, self._current) if each is not None]
             self._pending = self._current = None
             deployments.extend(self._retiring)
@@ -97,8 +107,7 @@ class RunningService:
         for deployment in deployments:
             deployment.stop(drain=False)
         if thread is not None:
-            thread.join(30)
-        self._around.link.send({"do": "remove_service", "service": self.name})
+            thread.join(CLOSE_SECONDS)
 
     # What the front end says
 
@@ -206,6 +215,9 @@ class RunningService:
         self._write_init_log(rollout)
         told.line(f"Starting {count} {'replica' if count == 1 else 'replicas'} of revision {rollout.revision}.")
         deployment.scale(count)
+        if self._replicas != count:
+            # Asked for between the two lines above.
+            deployment.scale(self._replicas)
         self._follow(deployment, told, cancelled)
 
     def _prepare(self, rollout: Rollout, told: _Told, cancelled: threading.Event) -> tuple[Environment, str] | None:
@@ -254,12 +266,15 @@ class RunningService:
         if outcome in ("unschedulable", "late"):
             outcome = deployment.wait(deadline=None, cancelled=cancelled)
         if outcome == "ready":
-            self._take_over(deployment, told)
+            self._take_over(deployment, told, cancelled)
         elif outcome == "crashed":
             self._give_up(deployment, told)
 
-    def _take_over(self, deployment: Deployment, told: _Told) -> None:
+    def _take_over(self, deployment: Deployment, told: _Told, cancelled: threading.Event) -> None:
         with self._lock:
+            if cancelled.is_set():
+                # Whoever cancelled ends it: it is still the pending one.
+                return
             old, self._current, self._pending = self._current, deployment, None
             if old is not None:
                 old.serving = False
@@ -311,9 +326,9 @@ class RunningService:
     def _tell_state(self, state: ServiceState, failure: Failure | None = None) -> None:
         """Tell the control plane, unless it knows."""
         with self._lock:
-            if state == self._state or self._reporter is None:
+            if (state, failure) == self._state or self._reporter is None:
                 return
-            self._state = state
+            self._state = state, failure
             reporter = self._reporter
         reporter.service_state(state, failure)
 

@@ -100,6 +100,8 @@ class Runtime:
         """Stop routing to the service and end its replicas."""
         with self._lock:
             running = self._services.pop(service, None)
+            if running is not None:
+                running.leave()
         if running is not None:
             threading.Thread(
                 target=self._forget, args=(service, running), name=f"remove-{service}", daemon=True
@@ -135,6 +137,8 @@ class Runtime:
         with self._lock:
             services = list(self._services.values())
             self._services.clear()
+        for service in services:
+            service.leave()
         with ThreadPoolExecutor(max_workers=max(len(services), 1)) as pool:
             list(pool.map(lambda service: service.close(), services))
         self._link.close()

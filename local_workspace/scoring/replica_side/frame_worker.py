@@ -19,6 +19,7 @@ import select
 import socket
 import struct
 import sys
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -48,6 +49,7 @@ class FrameWorker(SyncWorker):
     """A sync worker that keeps its connection."""
 
     alive: bool
+    _heard = 0.0
     before_loading: Callable[[], None] | None = None
     """Called in the worker before the user's script is imported."""
     after_loading: Callable[[], None] | None = None
@@ -68,7 +70,10 @@ class FrameWorker(SyncWorker):
             pid = str(os.getpid()).encode()
             client.sendall(ANSWER.pack(GREETING, 0, len(pid)) + pid)
             received = bytearray()
-            while self.alive and self._wait_for_bytes(client):
+            poll = select.poll()
+            poll.register(client, select.POLLIN)
+            poll.register(self.PIPE[0], select.POLLIN)
+            while self._wait_for_bytes(client, poll):
                 chunk = client.recv(RECEIVE_BYTES)
                 if not chunk:
                     return
@@ -91,23 +96,26 @@ class FrameWorker(SyncWorker):
         finally:
             client.close()
 
-    def _wait_for_bytes(self, client: socket.socket) -> bool:
+    def _wait_for_bytes(self, client: socket.socket, poll: select.poll) -> bool:
         """True once the connection is readable; the master hears meanwhile that this worker is alive."""
-        patience = max(self.timeout / 2, 0.5) if self.timeout else 30.0
-        self.notify()
+        patience_ms = int(max(self.timeout / 2, 0.5) * 1000) if self.timeout else 30_000
+        readable = client.fileno()
         while self.alive:
-            try:
-                readable, _, _ = select.select([client, self.PIPE[0]], [], [], patience)
-            except InterruptedError:
-                continue
-            self.notify()
-            if client in readable:
-                return True
-            if self.PIPE[0] in readable:
-                os.read(self.PIPE[0], 4096)
+            self._heartbeat()
+            for descriptor, _ in poll.poll(patience_ms):
+                if descriptor == readable:
+                    return True
+                os.read(descriptor, 4096)
             if not self.is_parent_alive():
                 self.alive = False
         return False
+
+    def _heartbeat(self) -> None:
+        """Tell the master, once a second at most: it is a system call."""
+        now = time.monotonic()
+        if now - self._heard > 1.0:
+            self._heard = now
+            self.notify()
 
     def _receive_rest(self, client: socket.socket, received: bytearray, whole: int) -> bytearray:
         """The whole frame, or nothing when the connection closed before its end."""
@@ -120,7 +128,7 @@ class FrameWorker(SyncWorker):
             if not count:
                 return bytearray()
             have += count
-            self.notify()
+            self._heartbeat()
         view.release()
         return frame
 
@@ -136,7 +144,6 @@ class FrameWorker(SyncWorker):
             self.log.exception("Error handling request %s", meta.get("PATH_INFO"))
             status, headers, content = 500, b"Content-Type: text/html\r\n", b"<h1>Internal Server Error</h1>"
         client.sendall(ANSWER.pack(status, len(headers), len(content)) + headers + content)
-        self.notify()
 
     def _call(self, meta: dict[str, Any], body: bytes) -> tuple[int, bytes, bytes]:
         """Microsoft's application, called as gunicorn would."""
