@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from services import bootstrap
+from services.azureml.preload import load_sdk
 from services.errors import DeskError
 from services.health import BEAT_SECONDS
 from services.scrubbing import RedactingFilter
@@ -69,6 +70,7 @@ def work(settings: Settings, stopping: threading.Event) -> None:
     if stopping.is_set():
         return
     made = bootstrap.worker(settings)
+    load_sdk()
     made.engine.launch()
     upkeep = Upkeep(loops(made))
     upkeep.start()
