@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from local_workspace import app, identity, tls
+from local_workspace.autoscaler import Autoscaler
 from local_workspace.blobs import Blobs
 from local_workspace.faults import Faults
 from local_workspace.files import write_private_json
@@ -132,6 +133,9 @@ def _serve(data: Path, *, port: int | None, deploy_timeout: float, stop: threadi
     insights.wait_until_ready()
 
     workspace.rollouts.restore_all()
+    autoscaler = Autoscaler(state, scoring)
+    ending.callback(autoscaler.close)
+    autoscaler.start()
     workspace.faults.take_hold(Effects(scoring=scoring, insights=insights, control=control))
     write_private_json(data / ADMIN, {"url": who.admin_url, "token": who.admin_token})
     write_private_json(data / CONNECTION, _connection(who, bundle))

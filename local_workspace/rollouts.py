@@ -271,13 +271,13 @@ def access_of(document: dict[str, Any], secrets: dict[str, Any]) -> Access:
 
 
 def replicas_of(document: dict[str, Any]) -> int:
-    """How many replicas a service starts with: a fixed number, or the autoscaler's least."""
+    """How many replicas a service starts with: a fixed number, or one within the autoscaler's limits."""
     if document["computeType"] == "ACI":
         return 1
-    scaler = document["autoScaler"]
-    if scaler["autoscaleEnabled"] and not document.get("numReplicas"):
-        return int(scaler["minReplicas"])
-    return int(document.get("numReplicas") or 1)
+    scaler, asked = document["autoScaler"], int(document.get("numReplicas") or 1)
+    if not scaler["autoscaleEnabled"]:
+        return asked
+    return int(min(max(asked, scaler["minReplicas"]), scaler["maxReplicas"]))
 
 
 def _liveness(probe: dict[str, Any]) -> Liveness:

@@ -48,7 +48,6 @@ def _regenerate(call: Call) -> Response:
         secrets[slot] = given or services.new_key()
         operation_id = operations.begin(state, "regenerate", service=name, service_id=row["id"], ended=True)
         work.execute("UPDATE services SET secrets = ? WHERE name = ?", (call.workspace.seal.close(secrets), name))
-        document = json.loads(row["document"])
         ledger.record(
             state,
             "regenerate",
@@ -57,7 +56,6 @@ def _regenerate(call: Call) -> Response:
             version=slot,
             caller=call.caller,
             operation_id=operation_id,
-            marks=document["kvTags"] | document["properties"],
         )
     call.workspace.rollouts.set_access(name)
     return Response(status_code=202, headers=operations.location(call, operation_id))

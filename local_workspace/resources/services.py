@@ -144,7 +144,7 @@ def _create(call: Call) -> Response:
                 moment,
             ),
         )
-        _record(call, "create", document, operation_id)
+        _record(call, "create", name, operation_id, marks=document["kvTags"] | document["properties"])
     workspace.rollouts.start(name, revision=revision, operation_id=operation_id)
     shown = service_documents.shown(must_find(state, name), workspace)
     return JSONResponse(shown, status_code=202, headers=operations.location(call, operation_id))
@@ -217,7 +217,10 @@ def _patch(call: Call) -> Response:
                 "UPDATE services SET revision = ?, state = 'Transitioning', error = NULL WHERE name = ?",
                 (revision, name),
             )
-        _record(call, "update", document, operation_id)
+        # A mark from an earlier change says nothing about this one.
+        touched = {str(step["path"]).split("/")[1] for step in call.patch() if str(step["path"]).startswith("/")}
+        marks = [document[member] for member in ("kvTags", "properties") if member in touched]
+        _record(call, "update", name, operation_id, marks={key: mark[key] for mark in marks for key in mark})
     if rolls_out:
         workspace.rollouts.start(name, revision=revision, operation_id=operation_id)
     else:
@@ -247,7 +250,7 @@ def _delete(call: Call) -> Response:
         operations.check_idle(state, name)
         operation_id = operations.begin(state, "delete", service=name, service_id=row["id"], ended=True)
         work.execute("DELETE FROM services WHERE name = ?", (name,))
-        _record(call, "delete", json.loads(row["document"]), operation_id)
+        _record(call, "delete", name, operation_id)
         call.workspace.rollouts.remove(name)
     return Response(status_code=200, headers=operations.location(call, operation_id))
 
@@ -259,14 +262,9 @@ def _logs(call: Call) -> dict[str, Any]:
     return {"content": call.workspace.scoring.logs(call.path["name"], tail=tail, init=init)}
 
 
-def _record(call: Call, kind: ledger.Kind, document: dict[str, Any], operation_id: str) -> None:
-    marks = document["kvTags"] | document["properties"]
+def _record(
+    call: Call, kind: ledger.Kind, name: str, operation_id: str, *, marks: dict[str, Any] | None = None
+) -> None:
     ledger.record(
-        call.workspace.state,
-        kind,
-        "service",
-        document["name"],
-        caller=call.caller,
-        operation_id=operation_id,
-        marks=marks,
+        call.workspace.state, kind, "service", name, caller=call.caller, operation_id=operation_id, marks=marks
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -193,6 +194,30 @@ def test_a_service_on_aks_has_azures_defaults_and_is_updated_by_every_path(
     service.delete()
 
 
+def test_a_busy_service_gets_more_replicas_by_itself(
+    local_workspace: RunningWorkspace, deploy: Deploy, register: Register, cluster: Any, tmp_path: Path
+) -> None:
+    from azureml.core.webservice import AksWebservice
+
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "score.py").write_text("import time\ndef init(): pass\ndef run(data): time.sleep(0.3); return 1\n")
+    configuration = AksWebservice.deploy_configuration(
+        autoscale_enabled=True, autoscale_min_replicas=1, autoscale_max_replicas=2, max_request_wait_time=5000
+    )
+    service = deploy("scaling", [register("scaling")], configuration, target=cluster, source=source)
+    key = service.get_keys()[0]
+
+    def two_replicas() -> bool:
+        with ThreadPoolExecutor(4) as threads:
+            assert [answer.status_code for answer in threads.map(lambda _: score(service, key), range(8))] == [200] * 8
+        status = local_workspace.mms("GET", "/services/scaling").json()["deploymentStatus"]
+        return status["availableReplicas"] == 2
+
+    wait_for(two_replicas, "a second replica", 30)
+    service.delete()
+
+
 def test_a_deployment_that_cannot_import_fails_with_azures_body_and_log(
     sdk_workspace: Workspace,
     local_workspace: RunningWorkspace,
@@ -270,6 +295,34 @@ def test_an_environment_that_cannot_be_built_fails_by_name(
         "GET", operation["operationLog"].removeprefix(local_workspace.connection["url"]), token=None
     )
     assert "surely-no-such-package-anywhere" in log.text
+    service.delete()
+
+
+def test_a_scikit_learn_model_is_deployed_without_code(
+    sdk_workspace: Workspace, local_workspace: RunningWorkspace, tmp_path: Path, below_root: None
+) -> None:
+    import joblib
+    import sklearn
+    from azureml.core import Model
+    from azureml.core.webservice import AciWebservice
+    from sklearn.linear_model import LinearRegression
+
+    joblib.dump(LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0]), tmp_path / "line.pkl")
+    model = Model.register(
+        sdk_workspace,
+        str(tmp_path / "line.pkl"),
+        "line",
+        model_framework=Model.Framework.SCIKITLEARN,
+        model_framework_version=sklearn.__version__,
+    )
+    service = Model.deploy(
+        sdk_workspace, "no-code", [model], deployment_config=AciWebservice.deploy_configuration(auth_enabled=True)
+    )
+    local_workspace.wait_for_operation(service._operation_endpoint.rpartition("/")[2])
+
+    answer = service.run(json.dumps({"data": [[2.0]], "method": "predict"}))
+
+    assert answer["predict"] == pytest.approx([5.0])
     service.delete()
 
 

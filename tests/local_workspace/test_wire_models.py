@@ -154,6 +154,18 @@ def test_the_list_is_paged_and_a_registration_meanwhile_shifts_nothing(
     assert len(Model.list(sdk_workspace, name="paged", page_count=20)) == 46
 
 
+def test_the_swagger_client_parses_a_page(register: Register, swagger: Callable[..., Any]) -> None:
+    for _ in range(3):
+        register("swagger-page", tags={"page": "one"})
+
+    page = swagger("ml_models", "list_query", name="swagger-page", tags="page=one", count=2, order_by="CreatedAtAsc")
+    rest = swagger("ml_models", "list_query", name="swagger-page", count=2, skip_token=page.continuation_token)
+
+    assert [model.id for model in page.value] == ["swagger-page:1", "swagger-page:2"]
+    assert "skipToken" in page.next_link
+    assert rest.value
+
+
 def test_tags_properties_and_description_change(
     sdk_workspace: Workspace, register: Register, swagger: Callable[..., Any]
 ) -> None:

@@ -1,0 +1,103 @@
+"""Azure's autoscaler for services on AKS: more replicas within seconds, fewer after a quiet minute."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from local_workspace.scoring.interface import Scoring
+from local_workspace.state import State
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 1.0
+QUIET_SECONDS = 60.0
+"""Replicas are taken away only when none of the last seconds wanted them."""
+
+
+def wanted(busy: float, *, scaler: Mapping[str, Any], concurrency: int) -> int:
+    """How many replicas serve so many requests at a time at the target utilisation, within the limits."""
+    needed = math.ceil(busy / concurrency / (scaler["targetUtilization"] / 100))
+    return int(min(max(needed, scaler["minReplicas"]), scaler["maxReplicas"]))
+
+
+@dataclass
+class Demand:
+    """What one service wanted lately."""
+
+    busy_seconds: float
+    at: float
+    wishes: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def busy(self, counters: Mapping[str, Any], *, now: float) -> float:
+        """Requests at a time since the last look, those waiting included."""
+        passed = max(now - self.at, 0.001)
+        served = max(counters["busy_seconds"] - self.busy_seconds, 0.0) / passed
+        self.busy_seconds, self.at = counters["busy_seconds"], now
+        return float(served + counters["waiting"])
+
+    def decide(self, wish: int, *, now: float) -> int:
+        """The most that was wished for since the quiet period began."""
+        self.wishes.append((now, wish))
+        while self.wishes[0][0] < now - QUIET_SECONDS:
+            self.wishes.popleft()
+        return max(number for _, number in self.wishes)
+
+
+class Autoscaler:
+    """Looks at every autoscaled service once a second."""
+
+    def __init__(self, state: State, scoring: Scoring) -> None:
+        self._state = state
+        self._scoring = scoring
+        self._demands: dict[str, Demand] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="autoscaler", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look no more."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(TICK_SECONDS):
+            rows = self._state.rows(
+                "SELECT id, name, document FROM services WHERE compute_type = 'AKS' AND state = 'Healthy'"
+                " AND json_extract(document, '$.autoScaler.autoscaleEnabled')"
+            )
+            self._demands = {key: demand for key, demand in self._demands.items() if key in {row["id"] for row in rows}}
+            for row in rows:
+                try:
+                    self._look(row["id"], row["name"], json.loads(row["document"]))
+                except Exception:
+                    # One service that cannot be scaled must not keep the others from it.
+                    log.exception("Service %s could not be scaled", row["name"])
+
+    def _look(self, key: str, name: str, document: Mapping[str, Any]) -> None:
+        scaler, now = document["autoScaler"], time.monotonic()
+        demand = self._demands.get(key)
+        if demand is not None and now - demand.at < scaler["refreshPeriodInSeconds"] - TICK_SECONDS / 2:
+            return
+        counters = self._scoring.counters(name)
+        if counters is None:
+            return
+        if demand is None:
+            demand = self._demands[key] = Demand(busy_seconds=counters["busy_seconds"], at=now)
+        concurrency = int(document["maxConcurrentRequestsPerContainer"])
+        wish = wanted(demand.busy(counters, now=now), scaler=scaler, concurrency=concurrency)
+        replicas, present = demand.decide(wish, now=now), self._scoring.status(name).desired
+        if replicas != present:
+            log.info("Service %s is scaled from %s to %s replicas", name, present, replicas)
+            self._scoring.set_replicas(name, replicas)
