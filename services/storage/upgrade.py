@@ -34,6 +34,8 @@ def upgrade(settings: Settings) -> list[str]:
     for database in open_databases(settings):
         before = database.schema_version()
         config = Config()
+        # Without it the folder would be split at spaces and commas.
+        config.set_main_option("path_separator", "os")
         config.set_main_option("script_location", str(MIGRATIONS))
         config.set_main_option("version_locations", str(MIGRATIONS / database.name))
         config.attributes["database"] = database
