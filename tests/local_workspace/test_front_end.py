@@ -221,6 +221,18 @@ def test_two_requests_sent_at_once_on_one_connection_are_answered_in_order(bench
     assert 0 < received.index(b"x-request-id: first") < received.index(b"x-request-id: second")
 
 
+def test_nonsense_after_a_request_ends_the_connection_and_nothing_else(bench: Workbench) -> None:
+    with raw(bench) as connection:
+        connection.sendall(b"nonsense\r\n\r\n")
+        assert read_all(connection).startswith(b"HTTP/1.1 400 ")
+    with raw(bench) as connection:
+        head = (
+            f"POST {SCORE} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {PRIMARY}\r\nContent-Type: application/json\r\n"
+        )
+        connection.sendall(head.encode() + b'Content-Length: 14\r\n\r\n{"sleep": 0.3}nonsense\r\n\r\n')
+        assert b" 400 " not in read_all(connection)
+
+
 def test_half_sent_bodies_take_no_replica_and_end_with_408(bench: Workbench) -> None:
     halves = [raw(bench) for _ in range(50)]
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -202,6 +203,20 @@ def test_replicas_are_added_and_taken_away_without_touching_the_others(bench: Wo
     status = bench.runtime.status("scaled")
     assert (status.desired, status.updated, status.available, status.error) == (1, 1, 1, None)
     bench.runtime.remove("scaled")
+
+
+def test_a_dying_worker_costs_only_the_request_it_had(bench: Workbench) -> None:
+    bench.deploy("pair", compute_type="AKS", replicas=2, access={"max_queue_wait_ms": 20_000})
+    with ThreadPoolExecutor(4) as pool:
+        others = [pool.submit(bench.call, "pair", {"sleep": 0.02}) for _ in range(40)]
+        lost = bench.call("pair", {"crash": 1})
+        others += [pool.submit(bench.call, "pair", {"sleep": 0.02}) for _ in range(40)]
+        codes = {each.result().status for each in others}
+
+    assert lost.status == 502
+    assert codes == {200}
+    eventually(lambda: (bench.runtime.counters("pair") or {})["slots"] == 2)
+    bench.runtime.remove("pair")
 
 
 def test_a_container_with_two_workers_serves_two_requests_at_once(bench: Workbench) -> None:

@@ -24,6 +24,8 @@ SMALL_REST_BYTES = 1024 * 1024
 """So much of a refused body is read to its end, and the connection kept."""
 LINGER_SECONDS = 2.0
 IDLE_SECONDS = 75.0
+TRICKLE_FACTOR = 10
+"""A request that never pauses for long may still take only so many times the longest pause."""
 PREFIX = b"/api/v1/service/"
 ACTIONS = {b"score": "/score", b"swagger.json": "/swagger.json", b"": "/"}
 # These are about one connection only, or the replica's side sets them.
@@ -48,6 +50,7 @@ class Request:
     """What has been read of one request."""
 
     __slots__ = (
+        "began",
         "body",
         "client_request_id",
         "environ",
@@ -61,6 +64,7 @@ class Request:
 
     def __init__(self) -> None:
         """Nothing read yet."""
+        self.began = time.monotonic()
         self.target = b""
         self.headers: dict[bytes, bytes] = {}
         self.environ: dict[str, Any] = {}
@@ -86,6 +90,7 @@ class Client(asyncio.Protocol):
         self._call: Call | None = None
         self._pipelined: deque[tuple[Request, Service | None, str, bool]] = deque()
         self._closing = False
+        self._paused = False
         self._discarded = 0
         self._last_bytes = time.monotonic()
 
@@ -193,7 +198,8 @@ class Client(asyncio.Protocol):
         entry = (request, self._service_of_request, self._action, self._parser.should_keep_alive())
         if self._call is not None:
             self._pipelined.append(entry)
-            if self._transport is not None:
+            if self._transport is not None and not self._paused:
+                self._paused = True
                 self._transport.pause_reading()
             return
         self._serve(*entry)
@@ -222,7 +228,8 @@ class Client(asyncio.Protocol):
                 self._transport.close()
             elif self._pipelined:
                 self._serve(*self._pipelined.popleft())
-            else:
+            elif self._paused:
+                self._paused = False
                 self._transport.resume_reading()
 
         if request.refusal:
@@ -273,6 +280,10 @@ class Client(asyncio.Protocol):
         transport, request = self._transport, self._request
         if transport is None:
             return
+        if self._call is not None:
+            # An earlier request on this connection still waits for its answer: none may overtake it.
+            transport.abort()
+            return
         headers, body = _own(status)
         transport.write(
             answers.render(
@@ -301,7 +312,8 @@ class Client(asyncio.Protocol):
         if self._transport is None or self._call is not None or self._closing:
             return
         silent = now - self._last_bytes
-        if self._request is not None and silent > slow_seconds:
+        request = self._request
+        if request is not None and (silent > slow_seconds or now - request.began > slow_seconds * TRICKLE_FACTOR):
             self._refuse_and_close(408)
         elif silent > IDLE_SECONDS:
             self._transport.close()

@@ -22,7 +22,7 @@ REPLICA_GRACE_MS = 100
 """The replica ends a call this much after the caller was answered 504, so that the slot frees itself."""
 STUCK_SECONDS = 5.0
 """A worker that does not end a call this long after its own timeout is killed."""
-ACCESS_LOG_LINES = 20_000
+ACCESS_LOG_LINES = 5_000
 CALLER_LEFT = 499
 """Stands in the access log for a caller who closed the connection before the answer."""
 
