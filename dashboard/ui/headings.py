@@ -13,6 +13,7 @@ def title(text: str, sentence: str, *, icon: str | None = None) -> None:
 
 def section(text: str, sentence: str | None = None) -> None:
     """Show the heading of a part of a screen."""
-    st.subheader(text, anchor=False)
+    # The level below the title: a screen reader's list of headings has no holes.
+    st.header(text, anchor=False)
     if sentence:
         st.caption(sentence)

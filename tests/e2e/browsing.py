@@ -12,8 +12,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from tests.e2e.stack import ROOT
 
-Width = int
-WIDTHS: tuple[Width, ...] = (390, 1280, 1920)
+PHONE = (390,)
+# Streamlit closes its menu when a screen is opened on a phone, and leaves it so when the window grows: opened anew.
+DESKS = (1280, 1920)
 THEMES = ("light", "dark")
 HEIGHTS = {390: 844, 1280: 900, 1920: 1080}
 SCREENSHOTS = ROOT / "tests" / "screenshots"
@@ -62,6 +63,12 @@ class Visit:
             identity,
         )
         assert status == 204, f"/identity answered {status}"
+
+    def resize(self, width: int) -> None:
+        """Make the window as wide as another machine's, and wait until it is laid out."""
+        self.page.set_viewport_size({"width": width, "height": HEIGHTS[width]})
+        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.settle()
 
     def settle(self) -> None:
         """Wait until the script has run and nothing is a skeleton any more."""
@@ -131,7 +138,7 @@ def axe_path() -> Path:
 
 
 @contextmanager
-def visiting(browser: Browser, url: str, *, theme: str = "light", width: Width = 1280) -> Iterator[Visit]:
+def visiting(browser: Browser, url: str, *, theme: str = "light", width: int = 1280) -> Iterator[Visit]:
     """Open a window with a fresh profile; on leaving it, check the screen it was left on."""
     context = browser.new_context(
         viewport={"width": width, "height": HEIGHTS.get(width, 900)},

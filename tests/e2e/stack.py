@@ -168,6 +168,15 @@ class Stack:
         return "\n".join(texts)
 
 
+def answers(address: str) -> bool:
+    """Whether somebody answers there, well."""
+    try:
+        with urllib.request.urlopen(address, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
 def children(pid: int) -> list[int]:
     """The processes a process started itself."""
     try:
