@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -109,6 +110,21 @@ class Testing:
             body=self._live.show(attempt.body),
             is_cut=attempt.is_cut,
         )
+
+    def body_remark(self, body: str) -> str | None:
+        """What is odd about a body before it is sent; it may be sent all the same, to see what the service makes of it."""
+        try:
+            json.loads(body)
+        except ValueError as error:
+            return f"This is no JSON ({error}): the service will probably refuse it."
+        return None
+
+    def pretty(self, body: str) -> str:
+        """A body indented where it is JSON, else as it is."""
+        try:
+            return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+        except ValueError:
+            return body
 
     def body(self, handle: str) -> Shown | None:
         """The body of an answer, until its minute is over."""

@@ -1,0 +1,57 @@
+"""How to call one service: curl, Python and C#, the secret never inlined."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.ui import errors, headings, service_words, tables
+from services.planning.snippets import app_name, snippets
+from services.webservices import ListedService
+
+SLOTS = ("primary", "secondary")
+_SECRETS = {
+    "key": "The key is read from the environment variable SCORING_KEY: fetch it under Access, keep it in a vault.",
+    "token": "The token is read from the environment variable SCORING_TOKEN; it expires, so clients fetch a new one in time.",
+    "none": "This service asks for no key: anyone who knows the address can do the same.",
+    "unknown": "Azure does not say how callers prove themselves: these lines try a key.",
+}
+
+
+def show(listed: ListedService) -> None:
+    """Show the same call in three languages."""
+    service = listed.service
+    headings.section("Call it from your application", _SECRETS[service.auth])
+    if not service.scoring_uri:
+        tables.nothing("It has no address yet: wait until it has started once.")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        app = st.text_input(
+            "Your application's name",
+            app_name(service.name),
+            key=f"consume-app-{service.name}",
+            max_chars=25,
+            width=260,
+            help="Stands in the client request id, so that the desk can say who still uses which key.",
+        )
+        slot = "primary"
+        if service.auth in ("key", "unknown"):
+            slot = st.segmented_control(
+                "Key", SLOTS, default="primary", required=True, key=f"consume-slot-{service.name}"
+            )
+    with errors.explained():
+        found = snippets(
+            service.scoring_uri, auth=service.auth, slot="secondary" if slot == "secondary" else "primary", app=app
+        )
+        for label, text, language in (
+            ("curl", found.curl, "bash"),
+            ("Python", found.python, "python"),
+            ("C#", found.csharp, "csharp"),
+        ):
+            st.markdown(f"**{label}**")
+            st.code(text, language=language, wrap_lines=True)
+    st.caption(
+        "The body is only a shape: a real one stands under Tests. Keep client request ids as "
+        f"`{app_name(service.name)}_p_…` with the primary and `…_s_…` with the secondary key: a rotation then shows who has moved."
+    )
+    if service_words.auth(service) == "key":
+        st.caption("On 401 read the key again before giving up: it may have been rotated.")

@@ -1,0 +1,135 @@
+"""History of one service: operations, audit log, and the difference between any two bundles."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import context, navigation, reads_services
+from dashboard.ui import headings, operation_words, states, tables, times
+from services.bundle_changes import differences
+from services.deployments import Bundle
+from services.operations.records import Operation
+from services.planning.plan import show as value
+from services.webservices import ListedService
+
+
+def show(listed: ListedService) -> None:
+    """Show everything that happened to it."""
+    name = listed.service.name
+    _operations(name)
+    _bundles(name)
+    _audit(name)
+
+
+def gone(name: str) -> None:
+    """Show what happened to a service that is not there any more."""
+    if reads_services.operations(name):
+        _operations(name)
+        _audit(name)
+
+
+def _operations(name: str) -> None:
+    headings.section("Operations", "What was done through this desk, newest first. A name opens the operation.")
+    found = reads_services.operations(name)
+    tables.show(
+        [_row(operation) for operation in found],
+        key="history-operations",
+        alt="Operations on this service, newest first.",
+        columns={
+            "title": st.column_config.ButtonColumn(
+                "Operation",
+                type="tertiary",
+                alignment="left",
+                key="open-operation",
+                on_click=_open,
+                args=([operation.id for operation in found],),
+            ),
+            "state": states.column(operation_words.state(operation) for operation in found),
+            "by": tables.text("By"),
+            "at": times.column("Asked for", relative=False),
+            "took": tables.text("Took"),
+            "reason": tables.text("Why", wide=True),
+        },
+        empty="Nothing was done to it through this desk: it was made with the SDK or the portal.",
+    )
+
+
+def _open(ids: list[str]) -> None:
+    navigation.go("operations", operation=ids[st.session_state["open-operation"]["row"]])
+
+
+def _row(operation: Operation) -> dict[str, object]:
+    return {
+        "title": operation.title,
+        "state": [states.plain(operation_words.state(operation))],
+        "by": operation.person_name,
+        "at": operation.requested_at,
+        "took": times.span(operation.took(context.now())),
+        "reason": operation.reason,
+    }
+
+
+def _bundles(name: str) -> None:
+    headings.section("Bundles", "What exactly was deployed: model versions, code, environment, configuration.")
+    bundles = reads_services.bundles(name)
+    if len(bundles) < 2:
+        tables.nothing(
+            "Two deployments or changes through this desk are needed to compare them; there is "
+            + ("one so far." if bundles else "none so far.")
+        )
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        places = list(range(len(bundles)))
+        before = st.selectbox(
+            "Before", places, index=1, format_func=lambda place: _label(bundles[place]), key="bundle-before", width=360
+        )
+        after = st.selectbox(
+            "After", places, index=0, format_func=lambda place: _label(bundles[place]), key="bundle-after", width=360
+        )
+    if before is None or after is None:
+        return
+    tables.show(
+        [
+            {"field": change.label, "before": value(change.before), "after": value(change.after)}
+            for change in differences(bundles[before].wanted, bundles[after].wanted)
+        ],
+        key="bundle-changes",
+        alt="What differs between the two bundles.",
+        columns={
+            "field": tables.text("Field"),
+            "before": tables.text("Before", wide=True),
+            "after": tables.text("After", wide=True),
+        },
+        empty="These two are the same.",
+    )
+
+
+def _label(bundle: Bundle) -> str:
+    models = ", ".join(bundle.wanted.model_ids)
+    return f"{times.absolute(bundle.created_at)} · {models} · {bundle.sha256[:8]}"
+
+
+def _audit(name: str) -> None:
+    headings.section("Audit log", "Who did or tried what, reveals and refusals included; newest first.")
+    tables.show(
+        [
+            {
+                "at": entry.at,
+                "who": entry.person_name,
+                "action": operation_words.kind(entry.action),
+                "result": entry.result,
+                "reason": entry.reason,
+            }
+            for entry in reads_services.audit(name)
+        ],
+        key="history-audit",
+        alt="Audit entries about this service, newest first.",
+        columns={
+            "at": times.column("When", relative=False),
+            "who": tables.text("Who"),
+            "action": tables.text("What"),
+            "result": tables.text("Result"),
+            "reason": tables.text("Why", wide=True),
+        },
+        empty="The audit log has nothing about it yet.",
+    )
