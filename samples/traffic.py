@@ -70,7 +70,9 @@ def body_for(service: Service) -> str:
         alcohol = 14.5 if random.random() < STRONG_WINES else random.uniform(11.5, 13.9)  # noqa: S311
         rest = [1.78, 2.14, 11.2, 100.0, 2.65, 2.76, 0.26, 1.28, 4.38, 1.05, 3.4, 1050.0]
         return json.dumps({"data": [[alcohol, *(value * random.uniform(0.8, 1.2) for value in rest)]]})  # noqa: S311
-    return json.dumps({"data": {"float_input": [[random.uniform(0.1, 7.0) for _ in range(4)]]}})  # noqa: S311
+    # The ONNX model that the package ships takes exactly three flowers with two measurements each.
+    flowers = [[random.uniform(4.3, 7.9), random.uniform(2.0, 4.4)] for _ in range(3)]
+    return json.dumps({"data": {"float_input": flowers}})
 
 
 def run(desk: bootstrap.Desk, stopping: threading.Event) -> None:
