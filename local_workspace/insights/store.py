@@ -20,6 +20,9 @@ from .schema import ARROW_TYPES, TABLES, ddl
 
 RETENTION = timedelta(days=30)
 LARGEST_BYTES = 2 * 1024**3
+FILL = 0.8
+"""How full the database is after the oldest rows were dropped for want of space."""
+LARGEST_PASSES = 3
 
 # A bracketed name in KQL is a name for DuckDB, and DuckDB reads a file of that name: nothing outside is reachable.
 _CONFIG: dict[str, Any] = {
@@ -83,22 +86,32 @@ class Store:
 
     def retain(
         self, *, now: datetime, retention: timedelta = RETENTION, largest_bytes: int = LARGEST_BYTES
-    ) -> datetime | None:
-        """Forget what is older than the retention, then the oldest until it fits; returns the oldest time kept."""
-        cutoff = now.astimezone(UTC).replace(tzinfo=None) - retention
-        self._forget(before=cutoff)
-        while self.size() > largest_bytes:
-            times = self._quantiles()
-            if times is None or times <= cutoff:
-                break
-            cutoff = times
-            self._forget(before=cutoff)
-        return cutoff.replace(tzinfo=UTC)
-
-    def checkpoint(self) -> None:
-        """Move the write-ahead log into the file."""
+    ) -> datetime:
+        """Forget what is older than the retention, then the oldest of what does not fit; returns the oldest time kept."""
+        kept_from = now.astimezone(UTC).replace(tzinfo=None) - retention
         with self._writing:
-            self._writer.execute("CHECKPOINT")
+            for table in TABLES:
+                self._writer.execute(f'DELETE FROM "{table}" WHERE "TimeGenerated" < ?', [kept_from])  # noqa: S608
+        # Each pass leaves room for a while; a second one is for rows that grew larger towards the end. While somebody
+        # reads, the space is not given back yet and the size says nothing: the rest waits for the next time.
+        for _ in range(LARGEST_PASSES):
+            if not self.checkpoint() or (size := self.size()) <= largest_bytes:
+                break
+            cut = self._time_before(1 - FILL * largest_bytes / size)
+            if cut is None:
+                break
+            kept_from = max(kept_from, cut)
+            self._rewrite(kept_from)
+        return kept_from.replace(tzinfo=UTC)
+
+    def checkpoint(self) -> bool:
+        """Move the write-ahead log into the file; false when a query that is running stands in the way."""
+        with self._writing:
+            try:
+                self._writer.execute("CHECKPOINT")
+            except duckdb.TransactionException:
+                return False
+        return True
 
     def close(self) -> None:
         """Close the file; what was acknowledged is in it."""
@@ -120,25 +133,34 @@ class Store:
         finally:
             self._writer.unregister("arriving")
 
-    def _forget(self, *, before: datetime) -> None:
-        forgotten = 0
-        for table in TABLES:
-            with self._writing:
-                sql = f'DELETE FROM "{table}" WHERE "TimeGenerated" < ?'  # noqa: S608
-                forgotten += self._writer.execute(sql, [before]).fetchall()[0][0]
-        if forgotten:
-            self.checkpoint()
+    def _rewrite(self, kept_from: datetime) -> None:
+        """Copy what is kept: a DELETE alone gives back no space until a whole row group is gone."""
+        with self._writing:
+            self._writer.execute("BEGIN")
+            try:
+                for table in TABLES:
+                    self._writer.execute(f'ALTER TABLE "{table}" RENAME TO "old {table}"')
+                    self._writer.execute(ddl(table))
+                    self._writer.execute(
+                        f'INSERT INTO "{table}" SELECT * FROM "old {table}" WHERE "TimeGenerated" >= ?',  # noqa: S608
+                        [kept_from],
+                    )
+                    self._writer.execute(f'DROP TABLE "old {table}"')
+                self._writer.execute("COMMIT")
+            except BaseException:
+                self._writer.execute("ROLLBACK")
+                raise
 
-    def _quantiles(self) -> datetime | None:
-        """The time before which the oldest tenth of the largest table lies."""
+    def _time_before(self, share: float) -> datetime | None:
+        """The time before which that share of the largest table's rows lies."""
         cursor = self.cursor()
         counts = {name: cursor.execute(f'SELECT count(*) FROM "{name}"').fetchall()[0][0] for name in TABLES}  # noqa: S608
         largest = max(counts, key=lambda name: counts[name])
         if not counts[largest]:
             return None
-        sql = f'SELECT quantile_disc("TimeGenerated", 0.1) FROM "{largest}"'  # noqa: S608
-        tenth: datetime = cursor.execute(sql).fetchall()[0][0]
-        return tenth + timedelta(microseconds=1)
+        sql = f'SELECT quantile_disc("TimeGenerated", ?) FROM "{largest}"'  # noqa: S608
+        moment: datetime = cursor.execute(sql, [share]).fetchall()[0][0]
+        return moment + timedelta(microseconds=1)
 
 
 def tables(names: Iterable[str]) -> dict[str, list[str]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 from local_workspace.insights import envelopes
 from local_workspace.insights.envelopes import BadBody
 from local_workspace.insights.losses import Losses
-from local_workspace.insights.normalise import is_soft_failure, milliseconds, request_row
+from local_workspace.insights.normalise import SOFT_FAILURE, is_soft_failure, milliseconds, request_row
 from local_workspace.insights.rows import rows
 from local_workspace.insights.schema import TABLES
 from tests.local_workspace.insights_process import IKEY, recorded, scoring_call
@@ -124,6 +126,20 @@ def test_a_plain_request_without_properties_is_no_scoring_call() -> None:
 def test_a_success_whose_body_is_an_error_is_a_soft_failure(body: str, soft: bool) -> None:
     assert is_soft_failure(200, body) is soft
     assert is_soft_failure(500, body) is False
+    assert (re.search(SOFT_FAILURE, body) is not None) is soft  # the rule as Azure's engine reads it
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["a" * 65_000, '"' * 65_000, "\\" * 65_000, "{ " * 32_000, ", " * 32_000, '{"error": ' * 6000, "error " * 10_000],
+)
+def test_a_long_body_is_judged_at_once(body: str) -> None:
+    begun = time.process_time()
+
+    is_soft_failure(200, body)
+    is_soft_failure(200, f'"{body}"')
+
+    assert time.process_time() - begun < 0.5
 
 
 @pytest.mark.parametrize(
