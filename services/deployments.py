@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -59,6 +60,21 @@ class Deployments:
         """What a service is now, as something to ask for again: where every edit starts."""
         return from_service(self._webservices.get(name).service)
 
+    def copy_of(self, name: str) -> Wanted:
+        """What a service is, under a name still to be given; an environment of a file comes with its document."""
+        wanted = self.wanted_now(name)
+        bundle = self.bundle(name)
+        environment = wanted.environment
+        if environment and environment.version is None and bundle and bundle.wanted.environment:
+            # Not registered: the only copy of the whole document is with us.
+            environment = bundle.wanted.environment if bundle.wanted.environment.document else environment
+        return replace(wanted, service="", environment=environment, anonymous_confirmed=False)
+
+    def has_code_of(self, name: str) -> bool:
+        """Whether the desk itself deployed what a service runs, so that its code can be sent again."""
+        bundle = self.bundle(name)
+        return bool(bundle and bundle.wanted.code and bundle.wanted.code.sha256)
+
     def check(self, wanted: Wanted) -> list[Problem]:
         """Every rule the wanted service breaks, errors first."""
         live = self._live(wanted.service)
@@ -88,7 +104,12 @@ class Deployments:
         secrets: Mapping[str, str] | None = None,
         operation_id: str | None = None,
     ) -> str:
-        """Start what the plan says; refused when the service is no longer the one planned against (`based_on`)."""
+        """Start what the plan says; refused when the service is no longer the one planned against (`based_on`).
+
+        The same `operation_id` twice is one operation, whatever else has changed since the first click.
+        """
+        if operation_id and self._is_started(operation_id):
+            return operation_id
         refuse(self.check(wanted))
         plan = self.plan(wanted, redeploy=redeploy)
         if plan.based_on != based_on:
@@ -117,6 +138,7 @@ class Deployments:
             after={"configuration": wanted.asked, "models": list(wanted.model_ids), "tags": visible_tags(wanted.tags)},
             operation_id=operation_id,
             secrets=dict(secrets) if secrets else None,
+            alongside=partial(_keep_for_good, wanted),
         )
 
     def bundle(self, service: str) -> Bundle | None:
@@ -162,6 +184,13 @@ class Deployments:
             return wanted
         return replace(wanted, code=replace(bundle.wanted.code, entry_script=wanted.code.entry_script))
 
+    def _is_started(self, operation_id: str) -> bool:
+        try:
+            self._operations.get(operation_id)
+        except NotFound:
+            return False
+        return True
+
     def _live(self, name: str) -> Service | None:
         listed = self._webservices.find(name)
         return listed.service if listed else None
@@ -182,6 +211,13 @@ class Deployments:
     def _observed(self, name: str) -> Observed:
         listed = self._webservices.find(name)
         return Observed(p99_ms=listed.summary.p99_ms) if listed and listed.summary else Observed()
+
+
+def _keep_for_good(wanted: Wanted, work: sa.Connection) -> None:
+    """What is launched is needed again for a redeploy or a roll-back: its upload does not expire any more."""
+    if wanted.code and wanted.code.sha256:
+        table = ledger.files
+        work.execute(sa.update(table).where(table.c.sha256 == wanted.code.sha256).values(keep_until=None))
 
 
 def _title(plan: Plan, wanted: Wanted) -> str:

@@ -105,7 +105,7 @@ def phases(step: Step, lines: list[Line], *, now: datetime) -> list[str]:
         return []
     ended = step.ended_at or now
     begun = [line for line in lines if line.source == "desk" and step.started_at <= line.at <= ended]
-    ends = [line.at for line in begun[1:]] + [ended]
+    ends = [*(line.at for line in begun[1:]), ended][: len(begun)]
     return [f"{line.text} {times.span(end - line.at)}" for line, end in zip(begun, ends, strict=True)]
 
 

@@ -1,0 +1,44 @@
+"""Deploy, after the launch: the operation, and the way back to the form with everything that was typed."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import context, navigation
+from dashboard.ui import deploy_draft as draft
+from dashboard.ui import operation
+from services.operations.records import Operation
+from services.planning.wanted import Wanted
+
+KINDS = ("service.deploy", "service.update")
+
+
+def show(operation_id: str) -> None:
+    """Draw the operation and what can be done from here."""
+    found = context.services().operations.get(operation_id)
+    operation.show(operation_id, is_linked=False)
+    with st.container(horizontal=True):
+        if found.kind in KINDS and not found.is_open:
+            st.button(
+                "Change and launch again",
+                key="deploy-again",
+                icon=":material/edit:",
+                on_click=_again,
+                args=(found,),
+                help="Back to the form as it was launched. Secrets have to be typed again.",
+            )
+        if found.state == "succeeded":
+            navigation.link("service", f"Open {found.subject}", icon=":material/dns:", name=found.subject)
+        navigation.link("deploy", "Deploy another", icon=":material/add:")
+
+
+def _again(found: Operation) -> None:
+    """Fill the form with what this operation was asked for."""
+    wanted = Wanted.from_json(found.arguments["wanted"])
+    exists = context.services().webservices.find(wanted.service) is not None
+    draft.load({**draft.of(wanted), "changing": wanted.service if exists else None})
+    start = ("service", wanted.service) if exists else None
+    draft.put("start", start)
+    st.query_params.pop("operation", None)
+    if start:
+        st.query_params["service"] = wanted.service
