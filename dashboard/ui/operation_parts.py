@@ -88,9 +88,28 @@ def receipt(found: Operation, *, is_linked: bool) -> None:
         return
     _read_back(got)
     _proof(got)
-    _fetched(found, got)
+    if got.get("sha256"):
+        save_link(found)
     if is_linked:
         _where(found, got)
+
+
+def save_link(found: Operation) -> None:
+    """Show the way to files that were fetched, while they are kept, to who may have them."""
+    got: Mapping[str, Any] = found.receipt or {}
+    until = (found.ended_at or context.now()) + FETCHED_KEPT_FOR
+    if until < context.now():
+        st.caption("These files are not kept here any more: fetch them again.")
+    elif not context.person().may("model.download"):
+        st.caption("To save these files one has to be an operator.")
+    else:
+        name = str(got["name"])
+        st.link_button(
+            f"Save {operation_words.escaped(name)}",
+            f"/files/{got['sha256']}/{quote(name)}",
+            icon=":material/download:",
+            help=f"{got['size']:,} bytes; kept here until {times.absolute(until)}.",
+        )
 
 
 def ways_on(found: Operation, *, is_linked: bool) -> None:
@@ -160,24 +179,6 @@ def _proof(got: Mapping[str, Any]) -> None:
     for name, seen in proofs.items():
         answered = f"answered {seen.get('status') or 'nothing'} in {seen.get('milliseconds', 0):.0f} ms"
         st.markdown(f":material/key: The {name} {answered}.")
-
-
-def _fetched(found: Operation, got: Mapping[str, Any]) -> None:
-    if not got.get("sha256"):
-        return
-    until = (found.ended_at or context.now()) + FETCHED_KEPT_FOR
-    if until < context.now():
-        st.caption("These files are not kept here any more: fetch them again.")
-    elif not context.person().may("model.download"):
-        st.caption("To save these files one has to be an operator.")
-    else:
-        name = str(got["name"])
-        st.link_button(
-            f"Save {operation_words.escaped(name)}",
-            f"/files/{got['sha256']}/{quote(name)}",
-            icon=":material/download:",
-            help=f"{got['size']:,} bytes; kept here until {times.absolute(until)}.",
-        )
 
 
 def _where(found: Operation, got: Mapping[str, Any]) -> None:
