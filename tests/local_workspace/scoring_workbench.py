@@ -8,7 +8,6 @@ import hmac
 import http.client
 import json
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 
 from local_workspace.scoring.interface import Access, Failure, Rollout
 from local_workspace.scoring.runtime import Runtime
+from tests.running_workspace import ENVIRONMENTS
 
 PRIMARY, SECONDARY, TOKEN_SECRET = "primary-key-of-test", "secondary-key-of-test", "token-secret-of-test"
 IKEY = "00000000-0000-4000-8000-000000000000"
@@ -57,9 +57,7 @@ def run(raw_data):
 
 def use_shared_environments() -> None:
     """Build scoring environments in one place for all tests of this machine, unless a place is named."""
-    os.environ.setdefault(
-        "LOCAL_WORKSPACE_ENVIRONMENTS", str(Path(tempfile.gettempdir()) / f"desk-test-environments-{os.getuid()}")
-    )
+    os.environ.setdefault("LOCAL_WORKSPACE_ENVIRONMENTS", str(ENVIRONMENTS))
 
 
 @dataclass

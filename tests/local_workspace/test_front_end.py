@@ -29,6 +29,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
         yield bench
     finally:
         bench.close()
+    # An exception in one of the front end's callbacks would stand here.
+    assert (bench.folder / "data" / "scoring" / "front_end.log").read_text() == ""
 
 
 @pytest.fixture(autouse=True)

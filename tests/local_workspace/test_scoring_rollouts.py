@@ -29,6 +29,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
     bench = Workbench(tmp_path_factory.mktemp("rollouts"))
     yield bench
     bench.close()
+    # An exception in one of the front end's callbacks would stand here.
+    assert (bench.folder / "data" / "scoring" / "front_end.log").read_text() == ""
 
 
 def failure_of(heard: Heard) -> Failure:
