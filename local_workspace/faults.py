@@ -126,6 +126,12 @@ class Faults:
         log.warning("Fault %s ends: %s", fault.id, fault.kind)
         return True
 
+    def end_of_service(self, service: str) -> None:
+        """End what was wrong with a service that is deleted: another one of its name shall be well."""
+        with self._lock:
+            for fault in [fault for fault in self._active.values() if fault.service == service]:
+                self.end(fault.id)
+
     def all(self) -> list[Fault]:
         """What goes wrong now."""
         with self._lock:

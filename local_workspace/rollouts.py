@@ -58,17 +58,15 @@ class Rollouts:
         """Start again what ran before the workspace was stopped, and go on with operations that were running."""
         for row in self._state.rows("SELECT * FROM services ORDER BY updated DESC"):
             operation = self._state.row("SELECT state FROM operations WHERE id = ?", (row["operation_id"],))
-            ended = operation["state"] if operation else "Succeeded"
-            if ended == "Running":
+            if operation is not None and operation["state"] == "Running":
                 self.start(row["name"], revision=row["revision"], operation_id=row["operation_id"])
-            elif ended == "Failed" and row["serving_revision"] != row["revision"]:
-                if row["serving_revision"]:
-                    # The last update failed; the version before it went on serving and does so again.
-                    self._threads.submit(self._restore, row["name"], row["serving_revision"], row["id"], quiet=True)
-            else:
+            elif row["state"] != "Failed":
                 with self._state.transaction() as work:
                     work.execute("UPDATE services SET state = 'Transitioning' WHERE name = ?", (row["name"],))
                 self._threads.submit(self._restore, row["name"], row["revision"], row["id"], quiet=False)
+            elif row["compute_type"] == "AKS" and row["serving_revision"] not in (None, row["revision"]):
+                # The last update failed, which is final; the version before it went on serving and does so again.
+                self._threads.submit(self._restore, row["name"], row["serving_revision"], row["id"], quiet=True)
 
     def set_access(self, service: str) -> None:
         """Tell the front end who may call a service now, and how long calls may take."""
@@ -226,8 +224,11 @@ class Report:
         if self._quiet or self._rollouts.closing.is_set():
             return
         with self._state.transaction() as work:
+            # A version that was healthy once is the one to go back to when a later one fails.
             work.execute(
-                "UPDATE services SET state = ?, error = ?, updated = ? WHERE name = ? AND id = ? AND revision = ?",
+                "UPDATE services SET state = ?1, error = ?2, updated = ?3,"
+                " serving_revision = CASE WHEN ?1 = 'Healthy' THEN revision ELSE serving_revision END"
+                " WHERE name = ?4 AND id = ?5 AND revision = ?6",
                 (state, _error(failure), now(), self._service, self._service_id, self._revision),
             )
 
@@ -240,11 +241,6 @@ class Report:
                 "UPDATE operations SET state = ?, error = ?, ended = ? WHERE id = ? AND state = 'Running'",
                 (state, _error(failure), now(), self.operation_id),
             )
-            own = (self._service, self._service_id, self._revision)
-            if state == "Succeeded":
-                work.execute(
-                    "UPDATE services SET serving_revision = revision WHERE name = ? AND id = ? AND revision = ?", own
-                )
         if state == "Succeeded":
             self._rollouts.superseded(self._service)
 

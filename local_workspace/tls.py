@@ -56,16 +56,18 @@ def prepare(folder: Path) -> tuple[Path, Path]:
     write_private(certificate, (leaf.public_bytes(serialization.Encoding.PEM) + key).decode())
     bundle = folder / "ca-bundle.pem"
     ours = authority.public_bytes(serialization.Encoding.PEM).decode()
-    write_private(bundle, f"{_host_bundle().read_text(encoding='utf-8', errors='replace').rstrip()}\n{ours}")
+    write_private(
+        bundle, f"{_host_bundle(other_than=bundle).read_text(encoding='utf-8', errors='replace').rstrip()}\n{ours}"
+    )
     return certificate, bundle
 
 
-def _host_bundle() -> Path:
+def _host_bundle(*, other_than: Path) -> Path:
     """What this host already trusts; clients that use our bundle must not lose it."""
     for variable in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
         named = os.environ.get(variable, "")
-        # A bundle of ours from an earlier start may be named there; it is not the host's.
-        if named and Path(named).is_file() and Path(named).name != "ca-bundle.pem":
+        # Our own bundle from an earlier start may be named there; it is not the host's.
+        if named and Path(named).is_file() and Path(named).resolve() != other_than.resolve():
             return Path(named)
     default = ssl.get_default_verify_paths().cafile
     return Path(default) if default and Path(default).is_file() else Path(certifi.where())

@@ -73,6 +73,8 @@ def _apply(document: dict[str, Any], step: dict[str, Any]) -> Effect:
             f"'{path}' of a service on {document['computeType']} cannot be changed by an update: deploy it anew.",
             details=[("InvalidPatchPath", f"'{path}' of a service on {document['computeType']} cannot be changed.")],
         )
+    if "/" in inner or "~" in inner:
+        raise Refused(400, "BadRequest", f"'{path}' has a '/' or '~' inside a name, which a patch cannot address.")
     if member == "properties":
         _add_properties(document, {inner: value} if inner else value)
     elif member == "kvTags":

@@ -12,7 +12,7 @@ from local_workspace.wire import Refused
 
 NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{,61}[a-z0-9])?")
-NO_CODE_FRAMEWORKS = ("scikitlearn", "onnx", "tensorflow", "multi")
+NO_CODE_FRAMEWORKS = ("scikitlearn", "onnx")
 ACI_ONLY = (
     "sslEnabled",
     "sslCertificate",
@@ -94,7 +94,7 @@ def check_image_request(state: State, request: Any) -> None:
         if framework not in NO_CODE_FRAMEWORKS:
             raise _invalid(
                 "NoCodeNotPossible",
-                "Without scoring code exactly one model can be deployed, of framework ScikitLearn, Onnx or TensorFlow:"
+                "Without scoring code the local workspace deploys exactly one model, of framework ScikitLearn or Onnx:"
                 " send an inference configuration.",
             )
         return

@@ -252,6 +252,7 @@ def _delete(call: Call) -> Response:
         work.execute("DELETE FROM services WHERE name = ?", (name,))
         _record(call, "delete", name, operation_id)
         call.workspace.rollouts.remove(name)
+    call.workspace.faults.end_of_service(name)
     return Response(status_code=200, headers=operations.location(call, operation_id))
 
 

@@ -93,18 +93,22 @@ def echo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def broken_service(local_workspace: RunningWorkspace, unique: Callable[[str], str]) -> Callable[..., str]:
-    """Create a service whose code was never uploaded: it fails at once, without an environment."""
+def broken_service(local_workspace: RunningWorkspace, unique: Callable[[str], str]) -> Iterator[Callable[..., str]]:
+    """Create a service whose code was never uploaded: it fails at once, without an environment; gone with the test."""
+    made = []
 
     def create(stem: str = "broken", **settings: Any) -> str:
         name = unique(stem)
+        made.append(name)
         created = local_workspace.mms("POST", "/services", json=aci(name, **settings))
         assert created.status_code == 202, created.text
         operation = local_workspace.wait_for_operation(created.headers["Operation-Location"].rpartition("/")[2])
         assert operation["state"] == "Failed"
         return name
 
-    return create
+    yield create
+    for name in made:
+        local_workspace.mms("DELETE", f"/services/{name}").raise_for_status()
 
 
 def aci(name: str, **settings: Any) -> dict[str, Any]:

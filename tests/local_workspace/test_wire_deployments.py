@@ -131,8 +131,8 @@ def test_several_models_lie_in_azures_layout_and_an_overwrite_changes_them(
     assert service.run(json.dumps("hi"))["models"] == ["second-of-two.txt"]
     assert service.get_keys() == before
     assert len(local_workspace.ledger(resource="service", name="several", kind="create")) == 2
-    left = [folder.name for folder in (local_workspace.data / "services" / "several").iterdir()]
-    assert len(left) == 1
+    folder = local_workspace.data / "services" / "several"
+    wait_for(lambda: len(list(folder.iterdir())) == 1, "the files of the version before to be let go", 10)
     service.delete()
 
 
@@ -253,18 +253,26 @@ def test_a_deployment_that_cannot_import_fails_with_azures_body_and_log(
     service.delete()
 
 
-def test_an_init_that_hangs_times_out_and_the_service_goes_on_trying(
+def test_an_init_that_hangs_times_out_and_is_healthy_when_it_ends_after_all(
     local_workspace: RunningWorkspace, deploy: Deploy, register: Register, tmp_path: Path, swagger: Callable[..., Any]
 ) -> None:
-    source = tmp_path / "source"
+    source, done = tmp_path / "source", tmp_path / "done"
     source.mkdir()
-    (source / "score.py").write_text("import time\ndef init(): time.sleep(3600)\ndef run(data): return data\n")
+    (source / "score.py").write_text(
+        "import os, time\n"
+        f"def init():\n    while not os.path.exists({str(done)!r}): time.sleep(0.1)\n"
+        "def run(data): return 1\n"
+    )
 
     service = deploy("hanging", [register("hanging")], source=source, ends="TimedOut")
-
     operation = swagger("operations", "get", service._operation_endpoint.rpartition("/")[2])
     assert (operation.error.code, operation.error.status_code) == ("DeploymentTimedOut", 504)
     assert service.state == "Unhealthy"
+
+    done.touch()
+    assert "error" not in local_workspace.wait_for_state("hanging", "Healthy", seconds=60)
+    assert score(service, service.get_keys()[0]).json() == 1
+    assert local_workspace.mms("GET", f"/operations/{operation.id}").json()["state"] == "TimedOut"
     service.delete()
 
 

@@ -157,6 +157,7 @@ def test_a_patch_of_what_cannot_be_changed_is_refused(
         ("/location", "there"),
         ("/properties/p", "2"),
         ("/authEnabled/x", True),
+        ("/properties/a/b", "1"),
     ]:
         patch = [{"op": "replace", "path": path, "value": value}]
         answer = local_workspace.mms("PATCH", f"/services/{name}", json=patch)
