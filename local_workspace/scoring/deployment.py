@@ -139,15 +139,8 @@ class Deployment:
         """On AKS, restart replicas that are not ready past their probe's patience; says which."""
         if self.rollout.compute_type != "AKS":
             return []
-        liveness = self.rollout.liveness
-        patience = liveness.initial_delay_seconds + liveness.failure_threshold * liveness.period_seconds
-        now = time.monotonic()
         with self.changed:
-            late = [
-                replica
-                for replica in self._replicas
-                if replica.state == "starting" and now - replica.started_at > patience
-            ]
+            late = [replica for replica in self._replicas if replica.is_past_liveness(self.rollout.liveness)]
         for replica in late:
             replica.restart()
         return [replica.plan.hostname for replica in late]

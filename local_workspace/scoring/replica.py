@@ -17,6 +17,7 @@ from typing import Literal
 
 from .container_logs import cause_of_crash
 from .front_end_link import FrontEndLink
+from .interface import Liveness
 from .launcher import Launcher
 
 START_SCRIPT = Path(__file__).parent / "replica_side" / "start_replica.py"
@@ -81,6 +82,8 @@ class Replica:
         self._ending = threading.Event()
         self._drained = threading.Event()
         self._killed_by_us = False
+        self._answered_once = False
+        self._silent_since = 0.0
         self._starts = 0
         self._socket_name = secrets.token_hex(6)
         self._process: subprocess.Popen[bytes] | None = None
@@ -106,11 +109,21 @@ class Replica:
     def heard_ready(self, ready: int, *, of: int) -> None:
         """The front end counts how many of its workers have answered; called with the lock held."""
         if self.state in ("starting", "ready"):
+            if self.state == "ready" and ready != of:
+                self._silent_since = time.monotonic()
             self.state = "ready" if ready == of else "starting"
             if self.state == "ready":
+                self._answered_once = True
                 self.ever_ready = True
                 self.failed_starts = 0
             self._changed.notify_all()
+
+    def is_past_liveness(self, liveness: Liveness) -> bool:
+        """Whether its probe has failed for as long as is allowed; called with the lock held."""
+        patience = liveness.failure_threshold * liveness.period_seconds
+        if not self._answered_once:
+            patience += liveness.initial_delay_seconds
+        return self.state == "starting" and time.monotonic() - self._silent_since > patience
 
     def heard_drained(self) -> None:
         """The front end has nothing under way on it any more."""
@@ -198,6 +211,7 @@ class Replica:
         )
         self.started_at = time.monotonic()
         with self._changed:
+            self._answered_once, self._silent_since = False, self.started_at
             self.name = f"{plan.hostname}.{self._starts}"
             self.state = "starting"
             self._changed.notify_all()

@@ -287,6 +287,9 @@ class Service:
 
     def add_replica(self, name: str, *, socket: str, connections: int) -> None:
         """Connect to a replica; it serves once `serve` names it."""
+        if name in self.replicas:
+            # Told twice after a restart of the front end: a second set of connections would wait for ever.
+            return
         replica = Replica(self, name, socket=socket, connections=connections)
         self.replicas[name] = replica
         replica.connect()
