@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, cast, runtime_checkable
 
 from azure.core.credentials import AccessToken
-from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ServiceRequestError
+from azure.core.exceptions import AzureError, ClientAuthenticationError, ServiceRequestError
 from azure.core.pipeline import PipelineRequest
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.monitor.query import LogsQueryClient, LogsQueryPartialResult, LogsQueryResult
@@ -100,7 +100,7 @@ class LogAnalytics:
         begun = time.monotonic()
         try:
             result = self._send(text, timespan)
-        except (ClientAuthenticationError, HttpResponseError, ServiceRequestError) as error:
+        except AzureError as error:
             if not self._is_stale(error):
                 raise self._translate(error) from error
             # The local workspace was started anew: its address and token are read again, once.
@@ -109,8 +109,6 @@ class LogAnalytics:
                 result = self._send(text, timespan)
             except AzureError as again:
                 raise self._translate(again) from again
-        except AzureError as error:
-            raise self._translate(error) from error
         return _table(result, text, time.monotonic() - begun)
 
     def close(self) -> None:
@@ -162,7 +160,13 @@ class LogAnalytics:
             return NotFound(
                 f"There is no Log Analytics workspace {self._workspace_id}: check its id under Connection.", detail=said
             )
-        if status in (401, 403) or isinstance(error, ClientAuthenticationError):
+        # The client wraps a credential's own failure into an error without an answer.
+        if status is None and isinstance(error.__context__, ClientAuthenticationError):
+            return Forbidden(
+                "Azure did not accept the desk's credential: check the service principal and its secret or certificate.",
+                detail=said,
+            )
+        if status in (401, 403):
             return Forbidden(
                 "The desk may not read this Log Analytics workspace: give its identity the role Log Analytics Reader.",
                 detail=said,

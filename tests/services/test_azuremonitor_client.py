@@ -200,6 +200,7 @@ def test_the_summary_has_one_row_for_each_service(logs: LogAnalytics, calls: lis
         assert row["soft"] == sum(call.soft for call in mine)
         assert row["p95"] == percentile([call.milliseconds for call in mine], 95)
         assert row["lastRow"] == max(call.at for call in mine)
+        assert row["firstError"] == min(call.at for call in mine if call.code >= 400)
     assert [row["Service"] for row in table.dicts()] == ["iris", "it's", "wine-prod"]
 
 
