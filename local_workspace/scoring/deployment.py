@@ -48,9 +48,15 @@ class Deployment:
     """The replicas of one rollout."""
 
     def __init__(
-        self, rollout: Rollout, *, environment: Environment, entry_script: str, surroundings: Surroundings
+        self,
+        rollout: Rollout,
+        *,
+        environment: Environment,
+        entry_script: str,
+        surroundings: Surroundings,
+        say: Callable[[str], None],
     ) -> None:
-        """Nothing is started yet."""
+        """Nothing is started yet; `say` hears in words what happens to replicas."""
         self.rollout = rollout
         self.serving = False
         self.desired = 0
@@ -59,6 +65,7 @@ class Deployment:
         self._environment = environment
         self._entry_script = entry_script
         self._around = surroundings
+        self._say = say
         self._replicas: list[Replica] = []
         self._leaving: list[Replica] = []
         self._log_folder = surroundings.logs.open_revision(rollout.service, rollout.revision)
@@ -214,4 +221,5 @@ class Deployment:
             changed=self.changed,
             has_capacity=lambda: not around.faults.no_capacity(rollout.service),
             started=self.route,
+            say=self._say,
         )

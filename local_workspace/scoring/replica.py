@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from .container_logs import cause_of_crash
+from .failures import NO_NODES
 from .front_end_link import FrontEndLink
 from .interface import Liveness
 from .launcher import Launcher
@@ -64,8 +65,9 @@ class Replica:
         changed: threading.Condition,
         has_capacity: Callable[[], bool],
         started: Callable[[], None],
+        say: Callable[[str], None],
     ) -> None:
-        """`started` is called after each start, once the front end knows the new process."""
+        """`started` is called after each start, once the front end knows the new process; `say` tells people."""
         self.state: ReplicaState = "new"
         self.failed_starts = 0
         self.ever_ready = False
@@ -79,6 +81,7 @@ class Replica:
         self._changed = changed
         self._has_capacity = has_capacity
         self._started = started
+        self._say = say
         self._ending = threading.Event()
         self._drained = threading.Event()
         self._killed_by_us = False
@@ -107,16 +110,21 @@ class Replica:
             )
 
     def heard_ready(self, ready: int, *, of: int) -> None:
-        """The front end counts how many of its workers have answered; called with the lock held."""
-        if self.state in ("starting", "ready"):
+        """The front end counts how many of its workers have answered."""
+        with self._changed:
+            if self.state not in ("starting", "ready"):
+                return
             if self.state == "ready" and ready != of:
                 self._silent_since = time.monotonic()
             self.state = "ready" if ready == of else "starting"
+            first = self.state == "ready" and not self._answered_once
             if self.state == "ready":
-                self._answered_once = True
-                self.ever_ready = True
+                self._answered_once = self.ever_ready = True
                 self.failed_starts = 0
             self._changed.notify_all()
+        if first:
+            # Not under the lock: who listens may hold locks of its own.
+            self._say(f"Replica {self.plan.hostname} answers.")
 
     def is_past_liveness(self, liveness: Liveness) -> bool:
         """Whether its probe has failed for as long as is allowed; called with the lock held."""
@@ -160,12 +168,14 @@ class Replica:
         pause = FIRST_PAUSE_SECONDS
         while not self._ending.is_set():
             if not self._has_capacity():
+                if self.state != "unschedulable":
+                    self._say(f"There is no room for replica {self.plan.hostname}: {NO_NODES}")
                 self._set("unschedulable")
                 self._ending.wait(CAPACITY_POLL_SECONDS)
                 continue
             offset = self.plan.log.stat().st_size if self.plan.log.exists() else 0
             process = self._launch()
-            process.wait()
+            code = process.wait()
             # What the user's script started itself goes with it.
             _end_group(process, wait_seconds=0)
             self._link.send({"do": "remove_replica", "service": self.plan.service, "name": self.name})
@@ -179,6 +189,8 @@ class Replica:
                 else:
                     self.failed_starts += 1
                     self.cause = cause_of_crash(self.plan.log, since=offset)
+            why = f": {self.cause}" if self.cause else "."
+            self._say(f"Replica {self.plan.hostname} ended with code {code}, start {self._starts}{why}")
             self._set("crashed")
             self._ending.wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)

@@ -129,8 +129,7 @@ class RunningService:
             if replica is None:
                 continue
             if event["event"] == "ready":
-                with deployment.changed:
-                    replica.heard_ready(int(str(event["ready"])), of=int(str(event["of"])))
+                replica.heard_ready(int(str(event["ready"])), of=int(str(event["of"])))
             elif event["event"] == "drained":
                 replica.heard_drained()
             elif event["event"] == "stuck":
@@ -201,7 +200,9 @@ class RunningService:
                 old, self._current = self._current, None
             self._retire(old)
         self._around.faults.begin_rollout(self.name, deploy_timeout_seconds=rollout.deploy_timeout_seconds)
-        deployment = Deployment(rollout, environment=environment, entry_script=entry_script, surroundings=self._around)
+        deployment = Deployment(
+            rollout, environment=environment, entry_script=entry_script, surroundings=self._around, say=told.line
+        )
         with self._lock:
             if cancelled.is_set():
                 environment.let_go()
@@ -357,8 +358,12 @@ class _Told:
         self._reporter = reporter
         self._is_operation = is_operation
         self._ended = False
-        self.line = reporter.line
         self.service_state = reporter.service_state
+
+    def line(self, text: str) -> None:
+        # A service that crashes for days must not fill the log of the operation that started it.
+        if not self._ended:
+            self._reporter.line(text)
 
     def phase(self, phase: str, state: str) -> None:
         if self._is_operation and not self._ended:

@@ -49,6 +49,7 @@ def test_a_rollout_goes_through_both_phases_and_ends_healthy(bench: Workbench) -
         ("DeployService", "Succeeded"),
     ]
     assert [state for state, _ in heard.states] == ["Transitioning", "Healthy"]
+    assert sum(" answers." in line for line in heard.lines) == 1
     assert "Invoking user's init function" in bench.runtime.logs("phases", tail=100, init=False)
     assert "AZUREML_MODEL_DIR is" in bench.runtime.logs("phases", tail=100, init=True)
     assert len(bench.runtime.logs("phases", tail=3, init=False).splitlines()) == 3
@@ -69,6 +70,7 @@ def test_an_import_error_ends_as_a_crash_loop(bench: Workbench, compute_type: st
     assert (failure.code, failure.status_code) == (code, 400)
     ((reason, why),) = failure.details
     assert reason == "CrashLoopBackOff"
+    assert sum("ended with code 3" in line for line in heard.lines) == 2
     assert "Error in entry script, ModuleNotFoundError: No module named 'nosuchmodule'" in why
     assert "ModuleNotFoundError: No module named 'nosuchmodule'" in bench.runtime.logs(name, tail=500, init=False)
     bench.runtime.remove(name)
