@@ -66,12 +66,13 @@ class State:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
+        # Private before SQLite opens it: the log beside it takes over these rights.
+        path.touch(mode=0o600)
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=NORMAL")
         self._connection.executescript(SCHEMA)
-        path.chmod(0o600)
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """Every row the query finds."""

@@ -136,8 +136,10 @@ def test_services_run_again_after_a_restart_and_nothing_is_left_by_a_kill(
 ) -> None:
     from azureml.core import Model
     from azureml.core.model import InferenceConfig
-    from azureml.core.webservice import AciWebservice
+    from azureml.core.webservice import AksWebservice
 
+    cluster = {"computeType": "AKS", "properties": {"clusterPurpose": "DevTest", "agentCount": 1}}
+    own_workspace.call("PUT", f"{own_workspace.resource_id}/computes/kept", json={"properties": cluster})
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", own_workspace.connection["ca_bundle"])
     sdk = connect(own_workspace.connection)
     (tmp_path / "model.txt").write_text("weights")
@@ -146,7 +148,7 @@ def test_services_run_again_after_a_restart_and_nothing_is_left_by_a_kill(
         "kept",
         [Model.register(sdk, str(tmp_path / "model.txt"), "kept")],
         InferenceConfig(entry_script="score.py", source_directory=str(echo), environment=environment),
-        AciWebservice.deploy_configuration(cpu_cores=0.5, memory_gb=1, auth_enabled=True),
+        AksWebservice.deploy_configuration(autoscale_enabled=False, num_replicas=1, compute_target_name="kept"),
     )
     operation_id = service._operation_endpoint.rpartition("/")[2]
     # Stopped, then killed in the middle: the operation goes on after each restart, under the same id.
@@ -174,4 +176,14 @@ def test_services_run_again_after_a_restart_and_nothing_is_left_by_a_kill(
     own_workspace.wait_for_state("kept", "Healthy")
     assert own_workspace.mms("GET", "/services/kept").json()["scoringUri"] == uri
     assert score().status_code == 200
-    assert [row["kind"] for row in own_workspace.ledger(name="kept", resource="service")] == ["create"]
+
+    # An update fails: the version before goes on serving, also after the next restart.
+    broken = {"op": "replace", "path": "/environmentImageRequest", "value": aci("x")["environmentImageRequest"]}
+    patched = own_workspace.mms("PATCH", "/services/kept", json=[broken])
+    failed = own_workspace.wait_for_operation(patched.headers["Operation-Location"].rpartition("/")[2])
+    assert (patched.status_code, failed["state"], score().status_code) == (202, "Failed", 200)
+    own_workspace.stop()
+    own_workspace.start()
+    wait_for(lambda: score().status_code == 200, "the version before to serve again", 60)
+    assert own_workspace.mms("GET", "/services/kept").json()["state"] == "Failed"
+    assert [row["kind"] for row in own_workspace.ledger(name="kept", resource="service")] == ["create", "update"]
