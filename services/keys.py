@@ -140,6 +140,8 @@ class Keys:
         operation_id: str | None = None,
     ) -> str:
         """Replace one key by a value of the person's own, which travels in a sealed envelope."""
+        if not value:
+            raise Invalid("Type the new key: it is empty.", field="value")
         refuse(check_own_key(value, field="value"))
         self._needs("key", service)
         self._refuse_while_rotating(service)

@@ -52,7 +52,7 @@ def show(now: Wanted, wanted: Wanted, problems: Sequence[Problem]) -> None:
                     with st.container():
                         _field(field, now, wanted)
                         service_plan.problems(problems, field.name)
-    st.markdown("**Words**")
+    st.markdown("**Tags and description**")
     with st.grid(2, min_column_width=300):
         with st.container():
             _text(now, "tags", "Tags, one a line: key=value", "\n".join(f"{k}={v}" for k, v in now.tags.items()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import context, navigation, reads_services
-from dashboard.ui import headings, operation_words, states, tables, times
+from dashboard.ui import headings, operation_words, service_words, states, tables, times
 from services.bundle_changes import differences
 from services.deployments import Bundle
 from services.operations.records import Operation
@@ -44,7 +44,7 @@ def _operations(name: str) -> None:
                 on_click=_open,
                 args=([operation.id for operation in found],),
             ),
-            "state": states.column(operation_words.state(operation) for operation in found),
+            "state": states.column(operation_words.state(operation) for operation in found) | {"width": 130},
             "by": tables.text("By"),
             "at": times.column("Asked for", relative=False),
             "took": tables.text("Took"),
@@ -116,7 +116,7 @@ def _audit(name: str) -> None:
             {
                 "at": entry.at,
                 "who": entry.person_name,
-                "action": operation_words.kind(entry.action),
+                "action": service_words.action(entry.action),
                 "result": entry.result,
                 "reason": entry.reason,
             }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from dashboard import navigation
@@ -14,6 +15,8 @@ from services.operations.records import Operation
 from services.webservices import ListedService, stage_rank
 
 NO_STAGE = "no stage"
+STATE_WIDTH = 130
+"""Room for the longest state with its sign."""
 AUTH_WORDS = tuple(dict.fromkeys(word for word, *_ in service_words.AUTH.values()))
 
 
@@ -65,13 +68,20 @@ def show(
     """Show them; a click on a name opens that service."""
     wanted = tables.pages(len(listed), key="page", what="services")
     shown = listed[wanted]
-    tables.show(
-        [_row(row, changes.get(row.service.name)) for row in shown],
+    if not shown:
+        tables.nothing(empty, next_step=next_step)
+        return
+    columns = _columns(shown)
+    st.dataframe(
+        pd.DataFrame([_row(row, changes.get(row.service.name)) for row in shown]),
+        hide_index=True,
+        column_config=columns,
+        column_order=list(columns),
         key="services",
+        row_height=tables.ROW,
+        # Never zero and never "None" for what nobody knows.
+        placeholder=service_words.UNKNOWN,
         alt="Every service with its state, access, traffic of the last hour and last change, worst first.",
-        columns=_columns(shown),
-        empty=empty,
-        next_step=next_step,
     )
 
 
@@ -114,17 +124,17 @@ def _columns(shown: Sequence[ListedService]) -> dict[str, Any]:
             on_click=_open,
             help="Opens the service.",
         ),
-        "state": states.column(row.word for row in shown),
+        "state": states.column(row.word for row in shown) | {"width": STATE_WIDTH},
         "application": tables.text("Application"),
         "stage": tables.text("Stage"),
         "compute": tables.text("Compute"),
         "models": tables.text("Models"),
         "auth": _auth_column(),
+        "replicas": tables.text("Replicas", help="Answering of wanted. Azure does not count the container of ACI."),
+        "insights": tables.text("Insights", help="Application Insights: without it there is no telemetry."),
         "requests": tables.number("Requests", unit="1/h", help=hour),
         "errors": tables.number("Errors", unit="%", decimals=1, help=hour),
         "p95": tables.number("p95", unit="ms", help=hour),
-        "replicas": tables.text("Replicas", help="Answering of wanted. Azure does not count the container of ACI."),
-        "insights": tables.text("Insights", help="Application Insights: without it there is no telemetry."),
         "change": tables.text("Last change"),
         "by": tables.text("By"),
         "at": times.column("Changed"),

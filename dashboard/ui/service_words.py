@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from dashboard.ui import operation_words
 from dashboard.ui.states import Colour
 from services.azureml.types import Service
 from services.operations.records import Operation
@@ -32,6 +33,23 @@ MEANING: Mapping[str, str] = {
     "Deleting": "It is being deleted.",
     "Broken": "Azure's answer about it cannot be read: only its name can be trusted. Its calls may work all the same.",
 }
+
+ACTIONS: Mapping[str, str] = {
+    "keys.reveal": "reveal the keys",
+    "keys.token": "fetch a token",
+    "keys.rotate": "rotate the keys",
+    "keys.rotate_stop": "stop rotating",
+    "service.test": "send a test request",
+    "service.make_anonymous": "make it anonymous",
+    "operation.retry": "go on with an operation",
+    "logs.follow": "read the container's log",
+}
+"""What the audit log knows besides operations."""
+
+
+def action(name: str) -> str:
+    """What was done, as a person says it."""
+    return ACTIONS.get(name) or operation_words.kind(name)
 
 
 def auth(service: Service) -> str:

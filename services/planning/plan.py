@@ -316,7 +316,9 @@ def _contents(live: Service, wanted: Wanted, live_code: str | None) -> list[Chan
     elif code and code.source == "service" and code.service != live.name:
         changes.append(_change("code", "Code", live.entry_script or "none", code.words))
     environment = wanted.environment
-    before = f"{live.environment_name}:{live.environment_version}" if live.environment_name else None
+    # An environment made of a file has a name and no version.
+    parts = [part for part in (live.environment_name, live.environment_version) if part]
+    before = ":".join(parts) or None
     if environment is not None:
         changed = environment.words != before
         if changed and environment.document is not None and live.environment is not None:
