@@ -85,7 +85,7 @@ def test_a_silent_worker_is_said_on_every_screen_and_gone_when_it_answers(visit:
         expect(window.page.get_by_text(BAR)).to_be_visible(timeout=SILENT_SECONDS * 1000)
         assert stack.healthz() == (503, {"alive": False})
         other = visit("/connection")
-        expect(other.page.get_by_text(BAR)).to_be_visible()
+        expect(other.page.get_by_test_id("stAlert").get_by_text(BAR)).to_be_visible()
     finally:
         stack.let_go("worker")
 
