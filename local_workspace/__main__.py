@@ -33,12 +33,13 @@ def main(arguments: list[str]) -> int:
     # Imported only now, so that commands and refusals stay quick.
     from local_workspace import program
     from local_workspace.identity import PortTaken
+    from local_workspace.insights_process import DidNotStart
 
     if os.geteuid() == 0:
         logging.getLogger(__name__).warning("Deployed code runs as the user who started this workspace, which is root.")
     try:
         program.run(asked.data, port=asked.port, deploy_timeout=asked.deploy_timeout)
-    except (program.AlreadyRunning, PortTaken) as error:
+    except (program.AlreadyRunning, PortTaken, DidNotStart) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import socket
+import time
 import uuid
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from local_workspace import tokens
 from local_workspace.files import write_private_json
 
 HOST = "127.0.0.1"
+PATIENCE_SECONDS = 2.0
+BACKLOG = 1024
 LASTING_PORTS = (20_000, 32_000)
 
 
@@ -82,18 +85,29 @@ def load(path: Path, *, port: int | None, created: str) -> Identity:
 
 def listen(port: int) -> socket.socket:
     """A socket that listens on this port of the loopback interface."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((HOST, port))
-        listener.listen(1024)
-    except OSError as error:
-        listener.close()
-        raise PortTaken(
-            f"Port {port} of this workspace is taken by another program: end that program, then start again."
-        ) from error
-    listener.set_inheritable(False)
-    return listener
+    # What was killed a moment ago may still be letting go of its port.
+    patience = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+            listener.listen(BACKLOG)
+        except OSError as error:
+            listener.close()
+            if time.monotonic() > patience:
+                raise PortTaken(
+                    f"Port {port} of this workspace is taken by another program: end that program, then start again."
+                ) from error
+            time.sleep(0.05)
+        else:
+            return listener
+
+
+def check_free(*ports: int) -> None:
+    """Refuse to start when a program we start would not get its port."""
+    for port in ports:
+        listen(port).close()
 
 
 def _new(*, port: int | None, created: str) -> Identity:

@@ -30,6 +30,10 @@ PASSED_ON = ("PATH", "LANG", "LC_ALL", "HOME", "TMPDIR", "TZ")
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
+class DidNotStart(Exception):
+    """Telemetry did not start; the sentence says where to read why."""
+
+
 class InsightsProcess:
     """One child, owned by the thread that calls `start` and `watch`: it dies with that thread."""
 
@@ -84,7 +88,7 @@ class InsightsProcess:
             except OSError:
                 time.sleep(0.05)
         last = self._log.read_text(errors="replace").strip().splitlines()[-1:] or ["It said nothing."]
-        raise RuntimeError(f"Telemetry did not start: {last[0]} Its log is {self._log}.")
+        raise DidNotStart(f"Telemetry did not start: {last[0]} Its log is {self._log}.")
 
     def watch(self) -> None:
         """Start the child again if it ended, at growing distances."""

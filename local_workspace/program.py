@@ -101,6 +101,7 @@ def _lock(data: Path, ending: ExitStack) -> None:
 
 def _serve(data: Path, *, port: int | None, deploy_timeout: float, stop: threading.Event, ending: ExitStack) -> None:
     who = identity.load(data / "identity.json", port=port, created=now())
+    identity.check_free(who.insights_port, who.front_end_port)
     certificate, bundle = tls.prepare(data / "tls")
 
     # This thread starts the child and outlives everything: the child's leash hangs on it.

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from azureml.core import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
-ENVIRONMENTS = Path.home() / ".cache" / "local-workspace-test-environments"
+# Where downloads and built environments are kept between runs, whatever home a test gives the SDK.
+HOME = Path.home()
+ENVIRONMENTS = HOME / ".cache" / "local-workspace-test-environments"
 READY_SECONDS = 60.0
 STOP_SECONDS = 60.0
 POLL_SECONDS = 0.05
@@ -58,7 +60,7 @@ class RunningWorkspace:
 
     def start(self) -> None:
         """Start it and return when it is ready."""
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(HOME)}
         environment.setdefault("LOCAL_WORKSPACE_ENVIRONMENTS", str(ENVIRONMENTS))
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(

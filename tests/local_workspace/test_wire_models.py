@@ -260,6 +260,7 @@ def test_bytes_are_given_only_to_whom_has_the_signature(local_workspace: Running
     path = content["contentUri"].removeprefix(local_workspace.connection["url"])
 
     assert local_workspace.call("GET", path, token=None).text == "weights"
+    assert local_workspace.call("HEAD", path, token=None).headers["Content-Length"] == "7"
     assert local_workspace.call("GET", path[:-1] + "x", token=None).status_code == 403
     assert local_workspace.call("GET", path.partition("?")[0], token=None).status_code == 403
     assert local_workspace.call("GET", f"{base}/contentinfo/LocalUpload/none/none").status_code == 404

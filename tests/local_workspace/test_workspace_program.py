@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +66,21 @@ def test_a_taken_port_is_said_in_one_sentence(tmp_path: Path, local_workspace: R
     assert tried.returncode == 1
     assert tried.stderr.strip().splitlines()[-1].startswith(f"Port {port} of this workspace is taken")
     assert wait_for(lambda: not processes_of(other), "everything to end", 10)
+
+
+@pytest.mark.parametrize("which", ["insights_port", "front_end_port", "blob_port"])
+def test_a_port_taken_since_the_last_run_is_said_too(own_workspace: RunningWorkspace, which: str) -> None:
+    port = json.loads((own_workspace.data / "identity.json").read_text())[which]
+    own_workspace.stop()
+
+    with socket.create_server(("127.0.0.1", port)):
+        tried = subprocess.run(
+            own_workspace.command(), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    assert tried.returncode == 1
+    assert tried.stderr.strip().splitlines()[-1].startswith(f"Port {port} of this workspace is taken")
+    assert not processes_of(own_workspace)
 
 
 def test_a_restart_brings_back_everything(own_workspace: RunningWorkspace) -> None:
