@@ -6,6 +6,7 @@ A key is read, used and forgotten within one step; what a step records is a keye
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -57,17 +58,18 @@ def replace_and_prove(work: Work) -> dict[str, Any]:
     if not is_old:
         # A run before a crash replaced it and took the old value with it: that it is gone is proved by the fingerprint.
         return {**done, "old_key": None}
-    refused = _probe_until(work, old, accepted=False)
+    refused = _probe_until(work, lambda: old, accepted=False)
     return {**done, "old_key": _evidence(refused)}
 
 
 def prove(work: Work) -> dict[str, Any]:
     """Score with both keys: each must be let through."""
     mms: ModelManagement = work.tool("gateway").mms
-    keys = mms.keys(_service(work))
+    slots: tuple[Slot, ...] = ("primary", "secondary")
     found: dict[str, Any] = {}
-    for slot in ("primary", "secondary"):
-        attempt = _probe_until(work, keys.of(slot), accepted=True)
+    for slot in slots:
+        # Read for each try: somebody else may renew the other key meanwhile.
+        attempt = _probe_until(work, lambda slot=slot: mms.keys(_service(work)).of(slot), accepted=True)  # type: ignore[misc]
         found[slot] = _evidence(attempt)
         if not attempt.key_was_accepted:
             said = attempt.failure or f"the answer was {attempt.status}"
@@ -130,13 +132,13 @@ def _changes_within(work: Work, before: str, seconds: float) -> bool:
         work.pause(0.5)
 
 
-def _probe_until(work: Work, key: str, *, accepted: bool) -> Attempt:
+def _probe_until(work: Work, read_key: Callable[[], str], *, accepted: bool) -> Attempt:
     """Probe with a key until the front end treats it as it should, or it had enough tries."""
     service = work.tool("gateway").mms.service(_service(work))
-    body = sample_body(service.swagger_uri or "", credential=key)
+    body = sample_body(service.swagger_uri or "", credential=read_key())
     for _ in range(PROBE_TRIES):
         attempt = send(
-            service.scoring_uri or "", body, credential=key, purpose="probe", deadline=PROBE_DEADLINE_SECONDS
+            service.scoring_uri or "", body, credential=read_key(), purpose="probe", deadline=PROBE_DEADLINE_SECONDS
         )
         if attempt.key_was_accepted is accepted:
             return attempt
