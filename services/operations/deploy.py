@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from services.azureml.gateway import Gateway
 from services.azureml.sdk import Code, Deployment
+from services.azureml.types import Service
 from services.errors import Conflict, NotFound
 from services.files import Files
 from services.operations.engine import Stopped, Work
@@ -43,11 +44,7 @@ def check(work: Work) -> dict[str, Any]:
     live = mms.find_service(wanted.service)
     if live is not None and live.operation == work.operation.id:
         return {"already_submitted": True}
-    if configuration_hash(live) != plan.based_on:
-        raise Conflict(
-            f"{wanted.service} was changed after this was planned, so nothing was sent: "
-            "open it, look at the new plan and launch again."
-        )
+    refuse_changed(live, wanted, plan)
     for model_id in wanted.model_ids:
         mms.model(model_id)
     return {"already_submitted": False}
@@ -62,6 +59,8 @@ def submit(work: Work) -> dict[str, Any]:
         if live is not None and live.operation == work.operation.id:
             work.note("Azure has it already")
             return {"azure_operation": live.operation_id}
+        # Since the first look it may have waited long for its turn.
+        refuse_changed(live, wanted, plan)
         secrets = opened_secrets(work, wanted)
         if live is not None and plan.keys_resent and live.auth == "key":
             keys = gateway.mms.keys(wanted.service)
@@ -75,6 +74,15 @@ def submit(work: Work) -> dict[str, Any]:
                     lambda: gateway.sdk.submit_deployment(deployment, mark=work.operation.id, secrets=arguments),
                 )
     return {"azure_operation": submission.operation_id}
+
+
+def refuse_changed(live: Service | None, wanted: Wanted, plan: Plan) -> None:
+    """Raise Conflict when the service is no longer the one that was planned against."""
+    if configuration_hash(live) != plan.based_on:
+        raise Conflict(
+            f"{wanted.service} was changed after this was planned, so nothing was sent: "
+            "open it, look at the new plan and launch again."
+        )
 
 
 def follow_it(work: Work) -> dict[str, Any]:

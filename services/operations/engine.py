@@ -188,13 +188,13 @@ class Engine:
     def _register(self) -> None:
         @DBOS.workflow(name="operation")
         def operation(operation_id: str, leg: int) -> str:
-            return self._walk(operation_id)
+            return self._walk(operation_id, leg)
 
-    def _walk(self, operation_id: str) -> str:
+    def _walk(self, operation_id: str, leg: int) -> str:
         journal = self._duties.journal
         found = journal.read(operation_id)
         for step in found.steps:
-            outcome = DBOS.run_step({"name": step.name}, self._run, operation_id, step.position)
+            outcome = DBOS.run_step({"name": step.name}, self._run, operation_id, step.position, leg)
             if outcome != "done":
                 return str(outcome)
         DBOS.run_step({"name": "end"}, self._finish, operation_id)
@@ -206,13 +206,16 @@ class Engine:
         self._duties.journal.end(found, "succeeded", receipt=self._kinds[found.kind].receipt(found))
         return "succeeded"
 
-    def _run(self, operation_id: str, position: int) -> str:
+    def _run(self, operation_id: str, position: int, leg: int) -> str:
         """Run one step until it is done or the operation has ended; return its state, never an exception."""
         journal = self._duties.journal
         attempt = 0
         while True:
             found = journal.read(operation_id)
             step = found.steps[position]
+            if found.leg != leg or not found.is_open:
+                # A crash fell between giving up and saying so to DBOS: going on from here is a person's decision.
+                return found.state
             if step.state == "done":
                 return "done"
             journal.begin(operation_id)

@@ -7,20 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from services.azureml.types import Service
-from services.errors import Conflict
 from services.operations.deploy import (
     code_of,
     environment_of,
     gateway_of,
     opened_secrets,
     plan_of,
+    refuse_changed,
     typed_files,
     wanted_of,
 )
 from services.operations.engine import Work
 from services.operations.following import follow, settle, until_free
 from services.operations.records import Operation
-from services.planning.plan import configuration_hash
 from services.planning.wanted import SEALED
 
 
@@ -28,11 +27,8 @@ def check(work: Work) -> dict[str, Any]:
     """Look whether the service is still the one that was planned against."""
     wanted, plan = wanted_of(work), plan_of(work)
     live = gateway_of(work).mms.service(wanted.service)
-    if calls_done(live, work) == 0 and configuration_hash(live) != plan.based_on:
-        raise Conflict(
-            f"{wanted.service} was changed after this was planned, so nothing was sent: "
-            "open it, look at the new plan and apply again."
-        )
+    if calls_done(live, work) == 0:
+        refuse_changed(live, wanted, plan)
     return {}
 
 
@@ -48,6 +44,9 @@ def apply(work: Work) -> dict[str, Any]:
                 if live.operation_id and live.operation_id not in azure_operations:
                     azure_operations.append(live.operation_id)
                 continue
+            if number == 1:
+                # Since the first look it may have waited long for its turn.
+                refuse_changed(live, wanted, plan)
             work.note(f"sending change {number} of {len(plan.calls)}")
             operation_id = until_free(work, lambda number=number, call=call: _send(work, number, call))
             if operation_id:
