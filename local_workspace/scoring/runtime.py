@@ -7,14 +7,15 @@ the control plane hears of it through the reporter of each rollout.
 from __future__ import annotations
 
 import logging
+import os
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from . import run_folder
 from .container_logs import ContainerLogs
 from .deployment import Surroundings
 from .environments import Environments
@@ -47,7 +48,7 @@ class Runtime:
         """Start the front end; port 0 takes a free one, which `front_end_url` names."""
         folder = data.resolve() / "scoring"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._run_folder = _fresh_run_folder(folder)
+        self._run_folder, self._run_lock = run_folder.open_fresh()
         self._services: dict[str, RunningService] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -144,6 +145,7 @@ class Runtime:
         self._link.close()
         self._upkeep_thread.join()
         shutil.rmtree(self._run_folder, ignore_errors=True)
+        os.close(self._run_lock)
 
     def _service(self, name: str) -> RunningService:
         with self._lock:
@@ -186,16 +188,3 @@ class Runtime:
             except Exception:
                 # One bad second must not end the upkeep of all the services.
                 log.exception("The upkeep of the scoring services failed once.")
-
-
-def _fresh_run_folder(folder: Path) -> Path:
-    """A private folder with a short path for sockets; the one a killed workspace left behind is removed."""
-    note = folder / "run-folder"
-    if note.exists():
-        left = Path(note.read_text().strip())
-        if left.name.startswith("desk-run-") and left.parent == Path("/tmp"):  # noqa: S108 - made by mkdtemp below
-            shutil.rmtree(left, ignore_errors=True)
-    # Under /tmp itself: TMPDIR may be long, and a socket's path may not.
-    fresh = Path(tempfile.mkdtemp(prefix="desk-run-", dir="/tmp"))
-    note.write_text(str(fresh))
-    return fresh

@@ -1,12 +1,14 @@
-"""Container logs and their reading: several replicas as one text, bounded files, the user's own error."""
+"""What scoring keeps in files: container logs, fault files, the folder of a running workspace."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from local_workspace.scoring import container_logs
+from local_workspace.scoring import container_logs, run_folder
 from local_workspace.scoring.container_logs import ContainerLogs, cause_of_crash
 from local_workspace.scoring.faults import Faults
 
@@ -81,3 +83,17 @@ def test_a_fault_of_a_service_that_is_not_there_waits_for_it(tmp_path: Path) -> 
     assert not faults.no_capacity("other")
     faults.set("later", None)
     assert not faults.no_capacity("later")
+
+
+def test_the_run_folder_of_a_workspace_that_was_killed_is_removed_by_the_next_one() -> None:
+    killed, its_lock = run_folder.open_fresh()
+    # A killed process lets go of its lock and of nothing else.
+    os.close(its_lock)
+
+    first, first_lock = run_folder.open_fresh()
+    second, second_lock = run_folder.open_fresh()
+
+    assert (killed.exists(), first.exists(), second.exists()) == (False, True, True)
+    for folder, lock in ((first, first_lock), (second, second_lock)):
+        shutil.rmtree(folder)
+        os.close(lock)
