@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import resource
 import signal
 import socket
 import sys
@@ -21,6 +22,8 @@ from .app import Insights
 from .config import Guard
 from .store import Store
 
+LARGEST_MEMORY = 4 * 1024**3
+
 
 def main() -> int:
     """Serve until told to stop."""
@@ -31,6 +34,7 @@ def main() -> int:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
 
+    _limit_memory()
     guard = Guard(arguments.config)
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -57,6 +61,13 @@ def main() -> int:
     )
     uvicorn.Server(config).run(sockets=[listener])
     return 0
+
+
+def _limit_memory() -> None:
+    """Let a query that wants too much fail by itself: DuckDB's own limit does not count every list it builds."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    most = LARGEST_MEMORY if hard == resource.RLIM_INFINITY else min(LARGEST_MEMORY, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

@@ -33,6 +33,7 @@ _MANAGEMENT = re.compile(r"^(?:\s|//[^\n]*(?:\n|$))*\.")
 _UNRESOLVED = re.compile(r'(?:Referenced column|column named|Referenced table|Table with name) "?([^"\s]+)"?')
 _RENDER = re.compile(r"\|\s*render\s+(\w+)(?:\s+with\s*\((?P<properties>[^)]*)\))?[\s;]*$", re.IGNORECASE)
 _TITLE = re.compile(r"""\btitle\s*=\s*(["'])(.*?)\1""", re.IGNORECASE)
+_TOO_MUCH = "The query needs more memory than a query may have: narrow its range or summarize earlier."
 _TABLE_FUNCTIONS = frozenset({"unnest", "generate_series", "range", "json_each", "json_tree"})
 # What duckdb-kql writes for bin(): floating-point arithmetic for every row. time_bucket is the same bins, in integers.
 _BIN = re.compile(
@@ -91,6 +92,8 @@ def run(store: Store, text: str, *, span: Span | None, seconds: float, largest_r
         rows, cut = _fetch(cursor, largest_rows)
     except duckdb.InterruptException as error:
         raise QueryTimeout(f"The query took longer than {seconds:g} s.") from error
+    except (MemoryError, duckdb.OutOfMemoryException) as error:
+        raise QueryError("SemanticError", _TOO_MUCH) from error
     except duckdb.Error as error:
         raise QueryError("SemanticError", _plain(error)) from error
     finally:
@@ -209,6 +212,8 @@ def _fetch(cursor: duckdb.DuckDBPyConnection, largest_rows: int) -> tuple[list[t
 def _plain(error: duckdb.Error) -> str:
     """DuckDB's sentence without its SQL, in Kusto's words where there are some."""
     first = str(error).splitlines()[0]
+    if "ailed to allocate" in first:
+        return _TOO_MUCH
     if isinstance(error, duckdb.BinderException | duckdb.CatalogException) and (match := _UNRESOLVED.search(first)):
         return f"Failed to resolve column or scalar expression named '{match[1]}'"
     return first.partition(": ")[2] or first

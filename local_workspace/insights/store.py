@@ -31,7 +31,9 @@ _CONFIG: dict[str, Any] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
+    # One person's query may not take the machine.
     "memory_limit": "2GB",
+    "max_temp_directory_size": "4GB",
 }
 
 

@@ -122,11 +122,17 @@ class InsightsProcess:
         }
         folder.mkdir(parents=True, exist_ok=True)
         self.write_config()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = self.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.start()
+
+    @staticmethod
+    def free_port() -> int:
+        """A port nobody listens on."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+            return port
 
     def write_config(self) -> None:
         """Write what the control plane would write."""
@@ -149,7 +155,7 @@ class InsightsProcess:
             try:
                 if requests.get(f"{self.url}/health", timeout=2).ok:
                     return
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 time.sleep(0.05)
         raise TimeoutError("The local Azure Monitor did not answer within 30 s.")
 

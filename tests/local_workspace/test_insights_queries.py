@@ -204,6 +204,23 @@ def test_exporters_of_all_kinds_are_understood(monitor: InsightsProcess) -> None
     assert monitor.rows("Requests | where Service == 'exporters' | count") == [(7,)]
 
 
+def test_a_post_without_end_is_refused(monitor: InsightsProcess) -> None:
+    chunks = (b" " * 1024 * 1024 for _ in range(40))
+
+    answer = requests.post(f"{monitor.url}/v2/track", data=chunks, timeout=30)
+
+    assert answer.status_code == 413
+
+
+def test_a_query_that_needs_too_much_memory_is_refused_and_nothing_else_suffers(monitor: InsightsProcess) -> None:
+    with pytest.raises(HttpResponseError) as refused:
+        monitor.rows("range a from 1 to 3000000000 step 1 | summarize dcount(a), max(a)")
+
+    assert refused.value.status_code == 400
+    assert "memory" in refused.value.model.message.lower()  # type: ignore[union-attr]
+    assert monitor.rows("print 1") == [(1,)]
+
+
 def test_a_changed_configuration_is_taken_up_without_a_restart(own_monitor: InsightsProcess) -> None:
     other = "22222222-2222-4333-8444-555555555555"
     call = scoring_call(at=NOW) | {"iKey": other}
