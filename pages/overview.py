@@ -1,7 +1,13 @@
-"""Overview: what needs attention, and where everything runs."""
+"""Overview: what needs attention, what runs now, and where everything is deployed."""
 
 from __future__ import annotations
 
-from dashboard.ui import headings
+from dashboard.ui import headings, operation, overview_attention, overview_matrix
 
 headings.title("Overview", "What needs attention, and where everything runs.")
+
+overview_attention.show()
+headings.section("Running now")
+operation.running(empty="Nothing is running.")
+overview_matrix.show()
+overview_matrix.sample_traffic()

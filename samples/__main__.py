@@ -207,10 +207,10 @@ def wait_for_desk(settings: Settings) -> bootstrap.Desk:
 
 def main() -> int:
     """Make them, once."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stdout)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     settings = Settings()
-    if not settings.is_local:
-        log.info("Against Azure there are no samples.")
+    if not settings.is_local or not settings.desk_samples:
+        log.info("No samples are wanted here.")
         return 0
     try:
         Maker(wait_for_desk(settings)).make()
@@ -218,6 +218,7 @@ def main() -> int:
         log.error(error.sentence)
         return 1
     log.info("The samples are there.")
+    print("The samples are there.", flush=True)
     return 0
 
 

@@ -21,6 +21,7 @@ from services.azuremonitor.client import LogAnalytics
 from services.clock import Clock, SystemClock
 from services.container_logs import ContainerLogs
 from services.deployments import Deployments
+from services.diagnosis import Diagnosis
 from services.errors import Unavailable
 from services.files import Files
 from services.fingerprints import Fingerprints
@@ -66,6 +67,7 @@ class Desk:
     keys: Keys
     live: Live
     monitoring: Monitoring
+    diagnosis: Diagnosis
     container_logs: ContainerLogs
     testing: Testing
     attention: Attention
@@ -146,6 +148,7 @@ def desk(settings: Settings | None = None) -> Desk:
         keys=Keys(ledger, operations, webservices, live, gateway.mms, audit, workspace=workspace, clock=clock),
         live=live,
         monitoring=Monitoring(live, logs, webservices, operations, clock=clock),
+        diagnosis=Diagnosis(live, gateway, logs, clock=clock),
         container_logs=ContainerLogs(live, gateway.mms, webservices, operations, files, clock=clock),
         testing=Testing(live, gateway.mms, webservices, operations, audit),
         attention=Attention(ledger, webservices, operations, workspace=workspace, clock=clock),

@@ -23,13 +23,10 @@ def differences(before: Wanted, after: Wanted) -> tuple[Change, ...]:
     note("model_ids", "Models", sorted(before.model_ids), sorted(after.model_ids))
     note("code", "Code", _code(before), _code(after))
     _note_environment(changes, before, after)
-    for field in dict.fromkeys((*for_target(before.target), *for_target(after.target))):
-        if field.secret:
-            continue
-        one = before.asked.get(field.name, defaults(before.target).get(field.name))
-        other = after.asked.get(field.name, defaults(after.target).get(field.name))
-        if not any(change.field == field.name for change in changes):
-            note(field.name, field.label, one, other)
+    fields = {field.name: field for target in (before.target, after.target) for field in for_target(target)}
+    for field in fields.values():
+        if not field.secret:
+            note(field.name, field.label, _value(before, field.name), _value(after, field.name))
     note("tags", "Tags", dict(before.tags), dict(after.tags))
     note("description", "Description", before.description, after.description)
     note("properties", "Properties", dict(before.properties), dict(after.properties))
@@ -54,6 +51,10 @@ def _note_environment(changes: list[Change], before: Wanted, after: Wanted) -> N
             )
             for entry in difference(one.document, other.document)
         ]
+
+
+def _value(wanted: Wanted, name: str) -> Any:
+    return wanted.asked.get(name, defaults(wanted.target).get(name))
 
 
 def _code(wanted: Wanted) -> str:

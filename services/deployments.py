@@ -19,7 +19,7 @@ from services.planning.plan import Plan
 from services.planning.plan import plan as plan_change
 from services.planning.problems import Problem, refuse
 from services.planning.rules import Capacity, Observed, check_wanted
-from services.planning.wanted import Wanted, from_service
+from services.planning.wanted import CodeRef, Wanted, from_service
 from services.registry import Registry
 from services.storage import ledger
 from services.storage.database import Database
@@ -70,10 +70,14 @@ class Deployments:
             environment = bundle.wanted.environment if bundle.wanted.environment.document else environment
         return replace(wanted, service="", environment=environment, anonymous_confirmed=False)
 
-    def has_code_of(self, name: str) -> bool:
-        """Whether the desk itself deployed what a service runs, so that its code can be sent again."""
-        bundle = self.bundle(name)
-        return bool(bundle and bundle.wanted.code and bundle.wanted.code.sha256)
+    def resolved(self, code: CodeRef) -> CodeRef:
+        """Code "as a service runs it" becomes the upload it came from, where the desk deployed it."""
+        if code.source != "service":
+            return code
+        bundle = self.bundle(code.service)
+        if bundle is None or bundle.wanted.code is None or not bundle.wanted.code.sha256:
+            return code
+        return replace(bundle.wanted.code, entry_script=code.entry_script)
 
     def check(self, wanted: Wanted) -> list[Problem]:
         """Every rule the wanted service breaks, errors first."""
@@ -125,7 +129,8 @@ class Deployments:
         if missing:
             raise Invalid("Type the secret again: it was not sent along.", field=missing[0])
         kind = "service.update" if plan.action == "update" else "service.deploy"
-        wanted = self._resolved(wanted)
+        if wanted.code:
+            wanted = replace(wanted, code=self.resolved(wanted.code))
         return self._operations.start(
             person,
             kind,
@@ -174,15 +179,6 @@ class Deployments:
                 if bundle.wanted.code and bundle.wanted.code.sha256:
                     found.setdefault(bundle.wanted.code.sha256, (row.service, bundle))
         return list(found.values())
-
-    def _resolved(self, wanted: Wanted) -> Wanted:
-        """Code "as a service runs it" becomes the upload it came from, where the desk deployed it."""
-        if wanted.code is None or wanted.code.source != "service":
-            return wanted
-        bundle = self.bundle(wanted.code.service)
-        if bundle is None or bundle.wanted.code is None or not bundle.wanted.code.sha256:
-            return wanted
-        return replace(wanted, code=replace(bundle.wanted.code, entry_script=wanted.code.entry_script))
 
     def _is_started(self, operation_id: str) -> bool:
         try:

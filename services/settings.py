@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     """One live worker per id, held by a lock; its unfinished work is taken up again under the same id."""
 
     # The desk on a laptop
+    desk_samples: bool = True
+    """Whether the first start on a local workspace makes the samples and sends them traffic."""
     desk_local_token: Literal["token", "read_token"] = "read_token"  # noqa: S105
     """Which token of `connection.json` the desk itself uses; the worker always uses `token`."""
 

@@ -38,7 +38,7 @@ log = logging.getLogger("worker")
 def main() -> int:
     """Run until SIGTERM or SIGINT."""
     private_umask()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stdout)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     for handler in logging.getLogger().handlers:
         handler.addFilter(RedactingFilter())
     logging.getLogger("httpx2").setLevel(logging.WARNING)
@@ -75,6 +75,7 @@ def work(settings: Settings, stopping: threading.Event) -> None:
     upkeep = Upkeep(loops(made))
     upkeep.start()
     log.info("The worker %s is ready.", settings.worker_id)
+    print("The worker is ready.", flush=True)
     stopping.wait()
     log.info("The worker stops; what runs goes on after the next start.")
     made.engine.close()

@@ -18,7 +18,9 @@ have chromium || missing+=("chromium")
 
 if have npm; then
   [ -d tests/node_modules/@kusto ] || (cd tests && npm ci --silent --no-audit --no-fund)
+  [ -d tests/e2e/node_modules/axe-core ] || (cd tests/e2e && npm ci --silent --no-audit --no-fund)
 fi
+[ -d tests/e2e/node_modules/axe-core ] || missing+=("axe-core (npm ci in tests/e2e)")
 [ -d tests/node_modules/@kusto ] || missing+=("Microsoft's KQL parser (npm ci in tests/)")
 
 if [ ${#missing[@]} -gt 0 ]; then

@@ -59,6 +59,8 @@ def replace_and_prove(work: Work) -> dict[str, Any]:
         # A run before a crash replaced it and took the old value with it: that it is gone is proved by the fingerprint.
         return {**done, "old_key": None}
     refused = _probe_until(work, lambda: old, accepted=False)
+    if refused.key_was_accepted:
+        raise Conflict(f"The {_slot(work)} key of {_service(work)} was replaced, but the old one is still let through.")
     return {**done, "old_key": _evidence(refused)}
 
 
