@@ -57,6 +57,7 @@ def _chart(
             alt=f"{title} of {name} in the last hour.",
             blind_to=BLIND_SPOTS[chart],
             query=table.query,
+            empty=_EMPTY[chart],
         )
 
 
@@ -66,4 +67,9 @@ def _markers(name: str, range_: ranges.Range) -> list[charts.Marker]:
     return [charts.Marker(at=one.requested_at, label=operation_words.kind(one.kind)) for one in found]
 
 
+_EMPTY = {
+    "request_rate": "No request was recorded in the last hour: send a test request, or look again in a minute.",
+    "latency": "No request was recorded in the last hour.",
+    "errors_by_code": "No failed request was recorded in the last hour.",
+}
 _FIGURES = {"request_rate": charts.rate, "latency": charts.latency, "errors_by_code": charts.codes}

@@ -50,7 +50,11 @@ def show(listed: ListedService) -> None:
 
 
 def _state(listed: ListedService) -> None:
-    since = f"since {times.both(listed.state_since)}"
+    began = listed.state_since
+    if listed.word == "Failing" and listed.summary and listed.summary.first_error_at:
+        # Azure's own state is healthy, and older than the trouble.
+        began = listed.summary.first_error_at
+    since = f"since {times.both(began)}"
     sentence, said = service_words.state(listed), service_words.problem(listed)
     # Written with two spaces and a newline: one paragraph, two lines.
     text = f"{sentence}  \n:small[{states.state_of(listed.word).word} {since}]"
@@ -105,6 +109,10 @@ def _last_change(listed: ListedService) -> None:
     what, by, at = service_words.last_change(listed, newest)
     reason = f", “{operation_words.escaped(newest.reason)}”" if newest and newest.reason else ""
     st.markdown(
-        f"**Last change** {operation_words.escaped(what)}, {times.both(at)}, {operation_words.escaped(by)}{reason}"
+        f"**Last change** {operation_words.escaped(what)}, {times.both(at)}, {_by(by)}{reason}"
         + (f" {states.inline(operation_words.state(newest))}" if newest else "")
     )
+
+
+def _by(name: str) -> str:
+    return "by whom is not known" if name == service_words.UNKNOWN else f"by {operation_words.escaped(name)}"

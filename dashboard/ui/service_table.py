@@ -15,7 +15,7 @@ from services.operations.records import Operation
 from services.webservices import ListedService, stage_rank
 
 NO_STAGE = "no stage"
-STATE_WIDTH = 130
+STATE_WIDTH = 125
 """Room for the longest state with its sign."""
 AUTH_WORDS = tuple(dict.fromkeys(word for word, *_ in service_words.AUTH.values()))
 
@@ -113,7 +113,7 @@ def _row(row: ListedService, operation: Operation | None) -> dict[str, Any]:
 
 
 def _columns(shown: Sequence[ListedService]) -> dict[str, Any]:
-    hour = "Of the last hour, from telemetry. Empty = not known: nothing was recorded."
+    hour = "Of the last hour, from telemetry. Not known = nothing was recorded."
     return {
         "name": st.column_config.ButtonColumn(
             "Service",
@@ -125,16 +125,16 @@ def _columns(shown: Sequence[ListedService]) -> dict[str, Any]:
             help="Opens the service.",
         ),
         "state": states.column(row.word for row in shown) | {"width": STATE_WIDTH},
-        "application": tables.text("Application"),
         "stage": tables.text("Stage"),
-        "compute": tables.text("Compute"),
-        "models": tables.text("Models"),
-        "auth": _auth_column(),
-        "replicas": tables.text("Replicas", help="Answering of wanted. Azure does not count the container of ACI."),
-        "insights": tables.text("Insights", help="Application Insights: without it there is no telemetry."),
         "requests": tables.number("Requests", unit="1/h", help=hour),
         "errors": tables.number("Errors", unit="%", decimals=1, help=hour),
         "p95": tables.number("p95", unit="ms", help=hour),
+        "auth": _auth_column(),
+        "replicas": tables.text("Replicas", help="Answering of wanted. Azure does not count the container of ACI."),
+        "models": tables.text("Models"),
+        "application": tables.text("Application"),
+        "compute": tables.text("Compute"),
+        "insights": tables.text("Insights", help="Application Insights: without it there is no telemetry."),
         "change": tables.text("Last change"),
         "by": tables.text("By"),
         "at": times.column("Changed"),
