@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,12 +61,3 @@ def sdk_workspace(local_workspace: RunningWorkspace, _sdk_home: Path) -> Iterato
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REQUESTS_CA_BUNDLE", local_workspace.connection["ca_bundle"])
         yield connect(local_workspace.connection)
-
-
-@pytest.fixture
-def in_folder(tmp_path: Path) -> Iterator[Path]:
-    """A working directory of one's own: the SDK registers only files below it."""
-    before = Path.cwd()
-    os.chdir(tmp_path)
-    yield tmp_path
-    os.chdir(before)

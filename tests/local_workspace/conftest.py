@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,13 +50,10 @@ def swagger(sdk_workspace: Workspace) -> Callable[..., Any]:
     return ask
 
 
-@pytest.fixture(scope="session")
-def below_root() -> Iterator[None]:
+@pytest.fixture
+def below_root(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work at `/`, where every path is below the working directory: the SDK registers no others."""
-    before = Path.cwd()
-    os.chdir("/")
-    yield
-    os.chdir(before)
+    monkeypatch.chdir("/")
 
 
 @pytest.fixture
