@@ -16,6 +16,8 @@ from services.audit import Entry
 from services.planning.plan import show as written
 
 PAGE = 100
+ROWS = 15
+"""So many are seen without scrolling in the table."""
 EXPORT = "/audit.csv"
 
 _SINCE: Mapping[str, timedelta] = {
@@ -66,6 +68,7 @@ def show(asked: dict[str, Any]) -> None:
         empty="No entry matches these filters: take one away."
         if any(asked.values())
         else "Nothing was recorded yet: every command through this desk writes here.",
+        height=tables.ROW * (min(len(entries), ROWS) + 1) + 2,
     )
     if chosen is not None:
         _entry(entries[chosen])
@@ -162,8 +165,15 @@ def _flat(value: Any, name: str = "") -> dict[str, str]:
             found |= _flat(inner, f"{name}.{key}" if name else str(key))
         return found
     if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
-        return {name: json.dumps(value, ensure_ascii=False)}
+        return {name: ", ".join(_line(item) for item in value)}
     return {name: written(value)}
+
+
+def _line(item: Any) -> str:
+    """One line of a plan as it stands in a receipt, or whatever else a list may hold."""
+    if isinstance(item, Mapping) and {"label", "after"} <= item.keys():
+        return f"{item['label']} → {written(item['after'])}"
+    return json.dumps(item, ensure_ascii=False)
 
 
 def _since(chosen: str | None) -> datetime | None:

@@ -16,6 +16,8 @@ STATES: Mapping[str, str] = {
     "succeeded": "succeeded",
 }
 PAGE = 50
+ROWS = 15
+"""So many are seen without scrolling in the table."""
 
 
 def wanted() -> dict[str, Any]:
@@ -41,7 +43,8 @@ def show(asked: dict[str, Any]) -> str | None:
         alt="Operations, newest first",
         columns={
             "title": tables.text("What", pinned=True),
-            "state": states.column([operation_words.state(operation) for operation in listed]),
+            # Wide enough for its longest word.
+            "state": {**states.column([operation_words.state(operation) for operation in listed]), "width": 115},
             "requested": times.column("Asked for"),
             "took": tables.text("Took", help="From being asked for to its end, or until now."),
             "by": tables.text("By"),
@@ -53,6 +56,7 @@ def show(asked: dict[str, Any]) -> str | None:
         empty="No operation matches these filters: take one away."
         if any(asked.values())
         else "Nothing was done through this desk yet: deploy a service or register a model.",
+        height=tables.ROW * (min(len(listed), ROWS) + 1) + 2,
     )
     return None if chosen is None else listed[chosen].id
 
