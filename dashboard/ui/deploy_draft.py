@@ -11,12 +11,14 @@ from typing import Any
 
 import streamlit as st
 import yaml
+from streamlit.errors import StreamlitAPIException
 
 from dashboard import context
 from dashboard.ui import filters
 from services.azureml.fields import FIELDS, Field, Target, find, for_target, form_defaults
 from services.errors import Invalid
 from services.planning import environments
+from services.planning.access_rules import check_own_key
 from services.planning.problems import Problem
 from services.planning.wanted import SEALED, CodeRef, EnvironmentRef, Wanted, is_scaler_field
 
@@ -48,8 +50,8 @@ EMPTY: dict[str, Any] = {
     "target": "ACI",
     "compute": None,
     "service": "",
-    "application": "",
-    "stage": "",
+    "application": None,
+    "stage": None,
     "tags": "",
     "description": "",
     "properties": "",
@@ -84,16 +86,22 @@ def begin() -> None:
         st.session_state.setdefault(key(name), value)
     if not asked and get("start"):
         # Coming back from another screen: the address says again what the draft is about.
-        name, value = get("start")
-        st.query_params[name] = value
+        _say_in_address(get("start"))
 
 
 def clear() -> None:
     """Start over with an empty draft; for a callback."""
+    load(_empty())
+    start_from(None)
+
+
+def start_from(start: tuple[str, str] | None) -> None:
+    """Say in the address what the draft started from; nothing there is read again."""
     for name in STARTS:
         st.query_params.pop(name, None)
-    load(_empty())
-    put("start", None)
+    if start:
+        st.query_params[start[0]] = start[1]
+    put("start", start)
 
 
 def load(values: Mapping[str, Any]) -> None:
@@ -112,8 +120,8 @@ def of(wanted: Wanted) -> dict[str, Any]:
         "target": wanted.target,
         "compute": wanted.compute,
         "service": wanted.service,
-        "application": tags.pop("application", ""),
-        "stage": tags.pop("stage", ""),
+        "application": tags.pop("application", "") or None,
+        "stage": tags.pop("stage", "") or None,
         "tags": _lines(tags),
         "description": wanted.description,
         "properties": _lines(wanted.properties),
@@ -135,6 +143,8 @@ def wanted() -> tuple[Wanted, list[Problem]]:
         if get(name):
             tags = {name: str(get(name)).strip(), **tags}
     target: Target = get("target")
+    for name in ("primary_key", "secondary_key"):
+        problems += check_own_key(get(name) or "", field=name)
     asked = Wanted(
         service=(get("service") or "").strip(),
         target=target,
@@ -215,6 +225,14 @@ def _chosen_code(problems: list[Problem]) -> CodeRef | None:
         problems.append(Problem(field="code", sentence=sentence))
         return CodeRef(source="upload", entry_script="score.py")
     return chosen
+
+
+def _say_in_address(start: tuple[str, str]) -> None:
+    try:
+        st.query_params[start[0]] = start[1]
+    except StreamlitAPIException:
+        # A filter of the screen just left has this name until the end of this run: the next one says it.
+        return
 
 
 def _empty() -> dict[str, Any]:

@@ -69,7 +69,7 @@ def _is_fixed(wanted: Wanted) -> bool:
     code = wanted.code
     if code is None or code.source != "service" or code.service == draft.get("changing"):
         return False
-    return not context.services().deployments.has_code_of(code.service)
+    return not context.services().deployments.resolved(code).sha256
 
 
 def _registered(live: Service | None) -> None:
@@ -138,7 +138,12 @@ def _variables(form: Form) -> None:
 
 def _take_file() -> None:
     """Take an uploaded file's text once; from then on the text below counts."""
-    sent = st.file_uploader("Upload it, or paste it below", key="deploy-environment-file", type=["yml", "yaml", "txt"])
+    sent = st.file_uploader(
+        "Upload it, or paste it below",
+        key="deploy-environment-file",
+        type=["yml", "yaml", "txt"],
+        max_upload_size=1,
+    )
     if sent is None or st.session_state.get("deploy-environment-taken") == sent.file_id:
         return
     st.session_state["deploy-environment-taken"] = sent.file_id

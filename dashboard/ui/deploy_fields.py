@@ -61,8 +61,16 @@ class Form:
 
     def group(self, *groups: Group, columns: int = 3) -> None:
         """Draw the fields of groups."""
-        with st.grid(columns, min_column_width=240, key="deploy-grid-" + "-".join(groups)):
-            for field in self._fields(groups):
+        fields = self._fields(groups)
+        # Switches have a row of their own: they say which of the fields beneath mean something.
+        self._rows([field for field in fields if field.kind == "bool"], columns, key="-".join((*groups, "switches")))
+        self._rows([field for field in fields if field.kind != "bool"], columns, key="-".join(groups))
+
+    def _rows(self, fields: list[Field], columns: int, *, key: str) -> None:
+        if not fields:
+            return
+        with st.grid(columns, min_column_width=240, key=f"deploy-grid-{key}"):
+            for field in fields:
                 # A key of its own: what appears above must not make the browser forget what is being typed here.
                 with st.container(key=f"deploy-cell-{field.name}"):
                     self._draw(field)
@@ -101,16 +109,16 @@ class Form:
         return value not in (None, "", field.default)
 
     def _draw(self, field: Field) -> None:
-        key, help, label = draft.key(field.name), self.help(field), _label(field)
+        key, help, named = draft.key(field.name), self.help(field), label(field)
         keep: Literal["session"] = "session"
         placeholder = f"default {show(field.default)}" if field.default is not None else "not set"
         if field.kind == "bool":
-            st.toggle(label, key=key, help=help, persist_state=keep)
+            st.toggle(named, key=key, help=help, persist_state=keep)
         elif field.kind == "int":
-            st.number_input(label, value=None, step=1, key=key, help=help, placeholder=placeholder, persist_state=keep)
+            st.number_input(named, value=None, step=1, key=key, help=help, placeholder=placeholder, persist_state=keep)
         elif field.kind == "float":
             st.number_input(
-                label,
+                named,
                 value=None,
                 step=0.1,
                 key=key,
@@ -120,13 +128,13 @@ class Form:
                 persist_state=keep,
             )
         elif field.kind == "secret" and field.name in MULTILINE:
-            st.text_area(label, key=key, help=help, placeholder="-----BEGIN …", height=110)
+            st.text_area(named, key=key, help=help, placeholder="-----BEGIN …", height=110)
         elif field.kind == "secret":
             st.text_input(
-                label, key=key, help=help, type="password", placeholder="Azure makes one", autocomplete="new-password"
+                named, key=key, help=help, type="password", placeholder="Azure makes one", autocomplete="new-password"
             )
         else:
-            st.text_input(label, key=key, help=help, placeholder=placeholder, persist_state=keep)
+            st.text_input(named, key=key, help=help, placeholder=placeholder, persist_state=keep)
 
     def help(self, field: Field) -> str:
         """What stands on hover: what it does, its default, what a change does, its names in the SDK and on the wire."""
@@ -158,5 +166,7 @@ def ok(sentence: str) -> None:
     st.markdown(f":green[:material/check_circle: {escaped(sentence)}]")
 
 
-def _label(field: Field) -> str:
-    return f"{field.label} ({field.unit})" if field.unit and field.unit not in field.label.lower() else field.label
+def label(field: Field) -> str:
+    """A field's label with its unit."""
+    is_said = not field.unit or field.unit.lower() in field.label.lower().split()
+    return field.label if is_said else f"{field.label} ({field.unit})"

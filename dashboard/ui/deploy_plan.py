@@ -9,9 +9,10 @@ import streamlit as st
 from dashboard import actions, context, reads_deploy, reads_operations
 from dashboard.ui import deploy_draft as draft
 from dashboard.ui import tables
-from dashboard.ui.deploy_fields import EFFECTS, Form, is_missing, line, ok
+from dashboard.ui.deploy_fields import EFFECTS, Form, is_missing, label, line, ok
 from dashboard.ui.operation_words import escaped
-from services.planning.plan import Plan
+from services.azureml.fields import find
+from services.planning.plan import Change, Plan
 from services.planning.plan import show as words
 from services.planning.sdk_code import code_for
 from services.planning.wanted import Wanted
@@ -28,7 +29,7 @@ def show(form: Form, wanted: Wanted) -> None:
         line(problem.severity, problem.sentence)
     plan = context.services().deployments.plan(wanted, redeploy=bool(draft.get("redeploy")))
     _summary(plan)
-    if draft.get("changing") and (plan.action == "update" or draft.get("redeploy")):
+    if plan.action == "update" or (plan.action != "create" and draft.get("redeploy")):
         st.toggle(
             "Redeploy instead of updating",
             key=draft.key("redeploy"),
@@ -55,10 +56,10 @@ def _summary(plan: Plan) -> None:
     st.markdown(f"**{escaped(plan.words)}**")
     if plan.action == "none":
         return
-    line_of = [f":material/schedule: Downtime: {escaped(plan.downtime)}"]
+    lines = [f":material/schedule: **Downtime** · {escaped(plan.downtime)}"]
     if plan.keys_resent:
-        line_of.append(":material/key: The present keys are sent along: clients keep working.")
-    st.markdown("  \n".join(line_of))
+        lines.append(":material/key: **Keys** · The present ones are sent along: clients keep working.")
+    st.markdown("  \n".join(lines))
     for warning in plan.warnings:
         line("warning", warning)
 
@@ -68,7 +69,7 @@ def _changes(plan: Plan) -> None:
     is_new = plan.action == "create"
     rows = [
         {
-            "what": change.label,
+            "what": _label(change, plan.target),
             "before": words(change.before),
             "after": words(change.after),
             "effect": EFFECTS[change.effect],
@@ -86,6 +87,11 @@ def _changes(plan: Plan) -> None:
             "effect": None if is_new else tables.text("Effect"),
         },
     )
+
+
+def _label(change: Change, target: str) -> str:
+    field = find(change.field, target="AKS" if target == "AKS" else "ACI")
+    return label(field) if field else change.label
 
 
 def _launch(wanted: Wanted, plan: Plan) -> None:
@@ -125,4 +131,5 @@ def _start(wanted: Wanted, based_on: str, asked: actions.Asked) -> str:
 def _follow(operation_id: str | None) -> None:
     """Show the operation from now on: its id in the address survives closing the browser."""
     if operation_id:
+        draft.start_from(None)
         st.query_params["operation"] = operation_id

@@ -36,9 +36,13 @@ def _again(found: Operation) -> None:
     """Fill the form with what this operation was asked for."""
     wanted = Wanted.from_json(found.arguments["wanted"])
     exists = context.services().webservices.find(wanted.service) is not None
-    draft.load({**draft.of(wanted), "changing": wanted.service if exists else None})
-    start = ("service", wanted.service) if exists else None
-    draft.put("start", start)
+    draft.load(
+        {
+            **draft.of(wanted),
+            "changing": wanted.service if exists else None,
+            # What did not start is replaced as a whole: there is nothing running to be updated.
+            "redeploy": exists and found.kind == "service.deploy" and found.state == "failed",
+        }
+    )
     st.query_params.pop("operation", None)
-    if start:
-        st.query_params["service"] = wanted.service
+    draft.start_from(("service", wanted.service) if exists else None)

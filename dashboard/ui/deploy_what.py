@@ -15,6 +15,7 @@ from dashboard.ui.operation_words import escaped
 from services import code_uploads
 from services.azureml.types import Service
 from services.errors import DeskError, NotFound
+from services.files import CODE_LIMIT
 from services.planning.models import deployability
 from services.planning.wanted import Wanted
 
@@ -122,6 +123,7 @@ def _upload() -> None:
         "Zip or tar of the source folder, up to 50 MB",
         key="deploy-file",
         type=["zip", "tar", "gz", "tgz"],
+        max_upload_size=CODE_LIMIT >> 20,
         help=".amlignore is honoured. It is unpacked and looked through here; nothing in it is run.",
     )
     if sent is not None and st.session_state.get("deploy-file-taken") != sent.file_id:
@@ -133,7 +135,12 @@ def _upload() -> None:
         errors.sentence(*refused)
     if not upload:
         return
-    found = reads_deploy.code(upload["sha256"], upload["name"])
+    try:
+        found = reads_deploy.code(upload["sha256"], upload["name"])
+    except NotFound as error:
+        draft.put("upload", None)
+        errors.show(error)
+        return
     ignored = f", {len(found.ignored)} left out by .amlignore" if found.ignored else ""
     ok(f"{found.name}: {len(found.files)} files, {_size(found.bytes)} unpacked{ignored}")
     if not found.scripts:
@@ -205,7 +212,7 @@ def _no_code(wanted: Wanted) -> None:
 
 def _lint(wanted: Wanted, live: Service | None) -> None:
     """Say what is noticed in the code, for the environment it will run in."""
-    code = wanted.code
+    code = context.services().deployments.resolved(wanted.code) if wanted.code else None
     if code is None or not code.sha256 or not code.entry_script:
         return
     environment = deploy_environment.document(wanted, live)
