@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from services.azureml.fields import form_defaults
 from tests.kills.desk_stack import DeskStack, is_running
 
 
@@ -37,6 +38,29 @@ def stack(shared_stack: DeskStack) -> Iterator[DeskStack]:
 def model_id(shared_stack: DeskStack) -> str:
     """A registered model version for whoever needs one."""
     return shared_stack.registered("shared")
+
+
+@pytest.fixture(scope="session")
+def token_service(shared_stack: DeskStack, model_id: str) -> str:
+    """A service on AKS whose callers prove themselves with tokens."""
+    wanted = shared_stack.wanted(
+        "with-tokens",
+        model_id,
+        target="AKS",
+        compute=shared_stack.cluster("tokens-aks"),
+        configuration={
+            **dict.fromkeys(form_defaults("ACI")),
+            **form_defaults("AKS"),
+            "auth_enabled": False,
+            "token_auth_enabled": True,
+            "autoscale_enabled": False,
+            "num_replicas": 1,
+            "cpu_cores": 0.5,
+            "memory_gb": 1.0,
+        },
+    )
+    shared_stack.wait(shared_stack.launch(wanted))
+    return "with-tokens"
 
 
 _numbers = itertools.count(1)

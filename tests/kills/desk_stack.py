@@ -40,6 +40,8 @@ def init():
 def run(data):
     return {"environment": dict(os.environ)} if "environment" in data else json.loads(data)
 """
+PRINCIPAL_SECRET = 'pr1nc1pal~s/ec+ret="of&our%own'
+"""Lies in the `.env` that worker and desk read."""
 WORKER_READY_SECONDS = 90.0
 OPERATION_SECONDS = 120.0
 
@@ -57,7 +59,8 @@ class DeskStack:
             "workspace_connection": self.workspace.connection_file,
         }
         self._settings = {name: str(value) for name, value in (places | settings).items()}
-        self.settings = Settings(_env_file=None, **self._settings)  # type: ignore[arg-type,call-arg]
+        (folder / ".env").write_text(f"AZURE_CLIENT_SECRET='{PRINCIPAL_SECRET}'\n")
+        self.settings = Settings(_env_file=folder / ".env", **self._settings)  # type: ignore[arg-type,call-arg]
         self.worker_log = folder / "worker.log"
         self.worker = 0
         """Process id of the worker, 0 before the first."""
@@ -189,6 +192,11 @@ class DeskStack:
         assert found.state == state, self.story(operation_id)
         return found
 
+    def wait_for_end(self, operation_id: str, *, seconds: float = OPERATION_SECONDS) -> Operation:
+        """Wait until an operation has ended, well or not."""
+        wait_for(lambda: not self.desk.operations.get(operation_id).is_open, f"{operation_id} to end", seconds)
+        return self.desk.operations.get(operation_id)
+
     def wait_for_step(self, operation_id: str, step: str, state: str = "running", *, seconds: float = 60) -> None:
         """Wait until a step of an operation is in this state."""
 
@@ -249,6 +257,12 @@ class DeskStack:
         """A healthy service by this name."""
         self.wait(self.launch(self.wanted(service, model_id, **changes)))
         return service
+
+    def cluster(self, name: str) -> str:
+        """An AKS cluster."""
+        arguments = {"name": name, "nodes": 3, "vm_size": "Standard_D3_v2", "purpose": "FastProd"}
+        self.wait(self.desk.operations.start(ADMIN, "compute.create", name, arguments, title=f"Create {name}"))
+        return name
 
     # What really happened
 

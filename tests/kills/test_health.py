@@ -1,0 +1,67 @@
+"""A part that stands still is said in a sentence within 25 s, and the sentence goes when it goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from tests.kills.canaries import command_of, family
+from tests.kills.desk_stack import DeskStack
+from tests.running_workspace import wait_for
+
+pytestmark = pytest.mark.slow
+
+SAID_WITHIN = 27.0
+"""20 s of silence and one beat."""
+
+
+def sentence(stack: DeskStack, part: str) -> str:
+    """What is said of a part now; empty while it is well."""
+    return next(found.sentence for found in stack.desk.health.heartbeats() if found.name == part)
+
+
+def test_a_worker_that_stands_still_is_said_and_taken_back(stack: DeskStack) -> None:
+    wait_for(lambda: not sentence(stack, "worker"), "the worker to be well", 10)
+    stack.signal_worker(signal.SIGSTOP)
+    try:
+        said = wait_for(lambda: sentence(stack, "worker"), "the worker's silence to be said", SAID_WITHIN)
+    finally:
+        stack.signal_worker(signal.SIGCONT)
+
+    assert said.startswith("The worker has not answered for 2")
+    assert "nothing you start will run" in said
+    wait_for(lambda: not sentence(stack, "worker"), "the sentence to go", 15)
+
+
+def test_a_workspace_that_stands_still_is_said_and_taken_back(stack: DeskStack) -> None:
+    assert stack.workspace.process is not None
+    wait_for(lambda: not sentence(stack, "Azure"), "Azure to be well", 20)
+    stack.workspace.process.send_signal(signal.SIGSTOP)
+    try:
+        # The list is read every 15 s and waits for an answer before it gives up.
+        said = wait_for(lambda: sentence(stack, "Azure"), "the workspace's silence to be said", 120)
+    finally:
+        stack.workspace.process.send_signal(signal.SIGCONT)
+
+    assert said.startswith("Azure has not answered since ")
+    assert "this is the state of" in said
+    wait_for(lambda: not sentence(stack, "Azure"), "the sentence to go", 60)
+
+
+@pytest.mark.timeout(300)
+def test_telemetry_that_stands_still_is_said_and_taken_back(stack: DeskStack) -> None:
+    assert stack.workspace.process is not None
+    ingestion = [pid for pid in family(stack.workspace.process.pid) if "local_workspace.insights" in command_of(pid)]
+    assert len(ingestion) == 1
+    wait_for(lambda: not sentence(stack, "telemetry"), "telemetry to be well", 20)
+    os.kill(ingestion[0], signal.SIGSTOP)
+    try:
+        # Summaries are read once a minute.
+        said = wait_for(lambda: sentence(stack, "telemetry"), "the telemetry's silence to be said", 150)
+    finally:
+        os.kill(ingestion[0], signal.SIGCONT)
+
+    assert "telemetry" in said.lower()
+    wait_for(lambda: not sentence(stack, "telemetry"), "the sentence to go", 90)
