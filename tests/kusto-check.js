@@ -1,9 +1,9 @@
-// Check KQL with Microsoft's own parser. Reads one JSON document from stdin:
+// Check KQL with Microsoft's own parser. Each line of stdin is one JSON document:
 //   {"tables": {"Requests": {"Service": "string", …}}, "queries": [{"name": "…", "text": "…"}]}
-// and writes one: [{"name", "errors": ["1:21 KS142 …"], "columns": [["Service", "string"], …]}].
+// and is answered by one: [{"name", "errors": ["1:21 KS142 …"], "columns": [["Service", "string"], …]}].
+// It ends with its input: starting costs a second, a query a few milliseconds.
 "use strict";
 
-const fs = require("fs");
 const path = require("path");
 
 const library = path.join(__dirname, "node_modules", "@kusto", "language-service-next");
@@ -53,6 +53,8 @@ function check(query, state) {
   return { name: query.name, errors, columns };
 }
 
-const asked = JSON.parse(fs.readFileSync(0, "utf-8"));
-const state = globals(asked.tables);
-process.stdout.write(JSON.stringify(asked.queries.map((query) => check(query, state))));
+require("readline").createInterface({ input: process.stdin }).on("line", (line) => {
+  const asked = JSON.parse(line);
+  const state = globals(asked.tables);
+  process.stdout.write(`${JSON.stringify(asked.queries.map((query) => check(query, state)))}\n`);
+});

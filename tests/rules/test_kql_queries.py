@@ -6,8 +6,8 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,30 +42,39 @@ HOSTILE = [
 ]
 
 
-@cache
-def kusto_check(*texts: str, azure: bool = False) -> list[dict[str, Any]]:
-    """Ask the parser about all of them in one run; on Azure there is no table `Requests`."""
+class KustoCheck:
+    """Microsoft's parser, started once."""
+
+    def __init__(self) -> None:
+        command = ["node", str(TESTS / "kusto-check.js")]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __call__(self, *texts: str, azure: bool = False) -> list[dict[str, Any]]:
+        """The verdicts; on Azure there is no table `Requests`."""
+        tables = {name: columns for name, columns in TABLES.items() if not (azure and name == "Requests")}
+        asked = {"tables": tables, "queries": [{"name": text, "text": text} for text in texts]}
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(asked) + "\n")
+        self.process.stdin.flush()
+        verdicts: list[dict[str, Any]] = json.loads(self.process.stdout.readline())
+        return verdicts
+
+
+@pytest.fixture(scope="module")
+def kusto_check() -> Iterator[KustoCheck]:
     if not (TESTS / "node_modules/@kusto").exists() or not shutil.which("node"):
         missing = "Microsoft's KQL parser is not installed: run `make tools`, it needs Node."
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)
-    tables = {name: columns for name, columns in TABLES.items() if not (azure and name == "Requests")}
-    asked = {"tables": tables, "queries": [{"name": text, "text": text} for text in texts]}
-    run = subprocess.run(
-        ["node", str(TESTS / "kusto-check.js")],
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    verdicts: list[dict[str, Any]] = json.loads(run.stdout)
-    return verdicts
+    check = KustoCheck()
+    yield check
+    check.process.communicate(timeout=20)
 
 
 @pytest.mark.parametrize("source", ["local", "azure"])
-def test_every_query_means_what_its_header_says(source: queries.Source) -> None:
+def test_every_query_means_what_its_header_says(kusto_check: KustoCheck, source: queries.Source) -> None:
     names = queries.names()
     texts = [
         queries.render(name, source=source, services=services, include_ours=ours, **RANGE)
@@ -95,19 +104,19 @@ def test_there_is_a_query_for_every_chart() -> None:
     assert all(len(queries.load(name).purpose) > 30 for name in queries.names())
 
 
-def test_azures_requests_have_the_local_tables_columns_and_types() -> None:
+def test_azures_requests_have_the_local_tables_columns_and_types(kusto_check: KustoCheck) -> None:
     text = queries.with_source("Requests", source="azure", **RANGE)
 
     assert dict(kusto_check(text, azure=True)[0]["columns"]) == TABLES["Requests"]
 
 
-def test_the_parser_refuses_what_the_local_engine_overlooks() -> None:
+def test_the_parser_refuses_what_the_local_engine_overlooks(kusto_check: KustoCheck) -> None:
     wrong = ["requests | count", "Requests | where durationms > 5", "Requests | where Service >= 5", ".show tables"]
 
     assert all(verdict["errors"] for verdict in kusto_check(*wrong))
 
 
-def test_any_text_is_one_clean_literal() -> None:
+def test_any_text_is_one_clean_literal(kusto_check: KustoCheck) -> None:
     texts = [f"print x = {literals.string(text)}" for text in HOSTILE]
 
     for verdict in kusto_check(*texts):
