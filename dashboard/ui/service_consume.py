@@ -42,13 +42,10 @@ def show(listed: ListedService) -> None:
         found = snippets(
             service.scoring_uri, auth=service.auth, slot="secondary" if slot == "secondary" else "primary", app=app
         )
-        for label, text, language in (
-            ("curl", found.curl, "bash"),
-            ("Python", found.python, "python"),
-            ("C#", found.csharp, "csharp"),
-        ):
+        for label, text in (("curl", found.curl), ("Python", found.python), ("C#", found.csharp)):
             st.markdown(f"**{label}**")
-            st.code(text, language=language, wrap_lines=True)
+            # Without colours: those of the highlighter are too pale to be read by everybody.
+            st.code(text, language=None, wrap_lines=True)
     st.caption(
         "The body is only a shape: a real one stands under Tests. Keep client request ids as "
         f"`{app_name(service.name)}_p_…` with the primary and `…_s_…` with the secondary key: a rotation then shows who has moved."
