@@ -24,7 +24,7 @@ import sqlalchemy as sa
 
 from services.access import Person, require
 from services.clock import Clock
-from services.errors import Unavailable
+from services.errors import Forbidden, Unavailable
 from services.storage import ledger
 from services.storage.database import Database
 
@@ -179,7 +179,11 @@ class Audit:
 
     def export(self, person: Person) -> str:
         """The whole log of this workspace as CSV; itself recorded first."""
-        require(person, "audit.export")
+        try:
+            require(person, "audit.export")
+        except Forbidden:
+            self.record_alone(person, "audit.export", "audit", self._workspace, result="refused")
+            raise
         self.record_alone(person, "audit.export", "audit", self._workspace)
         written = io.StringIO()
         writer = csv.writer(written)
