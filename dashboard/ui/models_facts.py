@@ -55,7 +55,7 @@ def facts(found: ListedModel) -> None:
         "Datasets": ", ".join(str(dataset.get("id", dataset)) for dataset in model.datasets) or "none",
         "Files": model.url or UNKNOWN,
     }
-    st.markdown(_table("About this version", rows))
+    st.markdown(_lines(rows))
     _chips("Tags", model.tags, none="It has no tags.")
     _chips("Properties", model.properties, none="It has no properties.")
     for remark in deployability(model).remarks:
@@ -128,9 +128,9 @@ def _wants(model: ModelVersion) -> str:
     return ", ".join(part for part in parts if part) or "nothing in particular"
 
 
-def _table(head: str, rows: Mapping[str, str]) -> str:
-    lines = "\n".join(f"| :gray[{name}] | {escaped(value)} |" for name, value in rows.items())
-    return f"| {head} | |\n|---|---|\n{lines}"
+def _lines(rows: Mapping[str, str]) -> str:
+    """A fact a line; lines, not a table, because a long run id breaks in a line and makes a table wider than a phone."""
+    return "  \n".join(f":gray[{name}:] {escaped(value)}" for name, value in rows.items())
 
 
 def _chips(label: str, values: Mapping[str, str], *, none: str) -> None:
