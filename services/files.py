@@ -127,15 +127,12 @@ class Files:
         now = self._clock.now()
         keep_until = now + keep_for if keep_for else None
         with self._database.writing() as work:
-            known = work.execute(
-                sa.select(ledger.files.c.sha256).where(ledger.files.c.sha256 == sha256, ledger.files.c.name == name)
-            ).first()
-            if known:
-                work.execute(
-                    sa.update(ledger.files)
-                    .where(ledger.files.c.sha256 == sha256, ledger.files.c.name == name)
-                    .values(keep_until=keep_until)
-                )
+            where = sa.and_(ledger.files.c.sha256 == sha256, ledger.files.c.name == name)
+            known = work.execute(sa.select(ledger.files.c.keep_until).where(where)).first()
+            if known is not None:
+                # Never shorter than promised before: what a deployment runs may be uploaded again for a look.
+                longest = None if known.keep_until is None or keep_until is None else max(known.keep_until, keep_until)
+                work.execute(sa.update(ledger.files).where(where).values(keep_until=longest))
             else:
                 work.execute(
                     sa.insert(ledger.files).values(
