@@ -87,7 +87,7 @@ def versions(found: ListedModel) -> None:
                 "deployed": list(row.deployed_in),
                 "tags": models_list.pairs(row.model.tags),
                 "created": row.model.created_at,
-                "size": row.size,
+                "size": models_list.kilobytes(row.size),
             }
             for row in listed
         ],
@@ -100,7 +100,7 @@ def versions(found: ListedModel) -> None:
             "deployed": tables.tags("Deployed in"),
             "tags": tables.tags(),
             "created": times.column("Created"),
-            "size": tables.size(),
+            "size": tables.number("Size", unit="kB", decimals=1, help=models_list.SIZE_HELP),
         },
     )
     if chosen is not None and listed[chosen].model.id != found.model.id:

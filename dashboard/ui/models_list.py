@@ -14,6 +14,9 @@ from services.registry import PAGE, SORTS, ListedModel
 
 _DEPLOYED: Mapping[str, Literal["yes", "no"]] = {"deployed": "yes", "not deployed": "no"}
 _SORTS = list(SORTS)
+SIZE_HELP = "Empty: Azure does not say, and the desk has not measured it yet."
+ROWS = 15
+"""So many are seen without scrolling in the table."""
 
 
 def wanted() -> dict[str, Any]:
@@ -57,6 +60,7 @@ def show(asked: dict[str, Any], *, register: Callable[[], None]) -> str | None:
         columns=_columns(),
         empty=_nothing(is_filtered=is_filtered, was_read=page.read_at is not None),
         next_step=None if is_filtered else register,
+        height=tables.ROW * (min(len(page.rows), ROWS) + 1) + 2,
     )
     count = f"{total:,} version{'s' if total != 1 else ''}{' match' if is_filtered else ''}"
     st.caption(f"{count} · {sources.line(read_at=page.read_at)}", help=times.hover(page.read_at))
@@ -75,7 +79,7 @@ def _rows(listed: tuple[ListedModel, ...]) -> list[dict[str, Any]]:
             "tags": pairs(row.model.tags),
             "created": row.model.created_at,
             "by": askers.get(row.model.id) or row.model.created_by or "not known",
-            "size": row.size,
+            "size": kilobytes(row.size),
             "description": row.model.description or "",
             "run": row.model.run_id or "",
             "properties": pairs(row.model.properties),
@@ -94,11 +98,16 @@ def _columns() -> dict[str, Any]:
         "tags": tables.tags(),
         "created": times.column("Created"),
         "by": tables.text("By", help="Who asked the desk for it; otherwise who Azure says."),
-        "size": tables.size(help="Empty: Azure does not say, and the desk has not measured it yet."),
+        "size": tables.number("Size", unit="kB", decimals=1, help=SIZE_HELP),
         "description": tables.text("Description", wide=True),
         "run": tables.text("Run id"),
         "properties": tables.tags("Properties"),
     }
+
+
+def kilobytes(size: int | None) -> float | None:
+    """A size for a table's column, whose header says kB."""
+    return None if size is None else size / 1000
 
 
 def framework(row: ListedModel) -> str:

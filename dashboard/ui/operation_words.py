@@ -94,8 +94,10 @@ def duration(operation: Operation, *, now: datetime, usual: timedelta | None) ->
 def doing(operation: Operation) -> str:
     """What happens just now, in a few words."""
     step = operation.current
+    if operation.state == "stopped":
+        return operation.error or "waits for somebody"
     if step is None:
-        return "queued" if operation.state == "waiting" else operation.state
+        return "not begun" if operation.state == "waiting" else "between two steps"
     return step.detail.splitlines()[0] if step.detail else step.label
 
 
