@@ -130,8 +130,15 @@ class Form:
         elif field.kind == "secret" and field.name in MULTILINE:
             st.text_area(named, key=key, help=help, placeholder="-----BEGIN …", height=110)
         elif field.kind == "secret":
+            # Live: Tab leads to the eye beside it, and a field left that way would not send what was typed.
             st.text_input(
-                named, key=key, help=help, type="password", placeholder="Azure makes one", autocomplete="new-password"
+                named,
+                key=key,
+                help=help,
+                type="password",
+                live=True,
+                placeholder="Azure makes one",
+                autocomplete="new-password",
             )
         else:
             st.text_input(named, key=key, help=help, placeholder=placeholder, persist_state=keep)

@@ -39,7 +39,7 @@ def show(form: Form, wanted: Wanted) -> None:
     if plan.action != "none":
         _changes(plan)
         with st.expander("The same in code", icon=":material/code:", key="deploy-fold-code"):
-            st.code(code_for(wanted, plan), language="python")
+            st.code(code_for(wanted, plan), language="python", wrap_lines=True)
     _launch(wanted, plan)
 
 

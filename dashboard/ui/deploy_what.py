@@ -142,7 +142,8 @@ def _upload() -> None:
         errors.show(error)
         return
     ignored = f", {len(found.ignored)} left out by .amlignore" if found.ignored else ""
-    ok(f"{found.name}: {len(found.files)} files, {_size(found.bytes)} unpacked{ignored}")
+    count = f"{len(found.files)} file{'s' if len(found.files) != 1 else ''}"
+    ok(f"{found.name}: {count}, {_size(found.bytes)} unpacked{ignored}")
     if not found.scripts:
         line("error", "No Python file in it defines run() at its top level: the entry script is missing.")
         return

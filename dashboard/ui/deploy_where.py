@@ -66,7 +66,7 @@ def _cluster() -> None:
     chosen = draft.get("compute")
     if not found and not chosen:
         tables.nothing("No AKS cluster is attached to this workspace yet. Create or attach one with the SDK:")
-        st.code(CLUSTER, language="python")
+        st.code(CLUSTER, language="python", wrap_lines=True)
         return
     if chosen is None and len(found) == 1:
         draft.put("compute", next(iter(found)))
