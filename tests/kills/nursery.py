@@ -59,9 +59,14 @@ class Doom:
         threading.Event().wait()
 
 
+OFTEN = 5.0
+"""Upkeep that is due every minute in earnest: nobody wants to wait for it here."""
+
+
 def grow(moments: dict[str, str]) -> None:
     """Be a worker, and doomed if there are moments."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    services.worker.SERVICES_EVERY = services.worker.SUMMARIES_EVERY = services.worker.MODELS_EVERY = OFTEN
     if moments:
         Doom(moments).take_hold()
     sys.exit(services.worker.main())
