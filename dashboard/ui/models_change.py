@@ -69,7 +69,7 @@ def edit(found: ListedModel) -> None:
     """Show the editor of tags and description."""
     model = found.model
     key = f"tags-{model.id}"
-    shown = _shown(key, visible_tags(model.tags))
+    shown = _shown(key, visible_tags(model.tags), model.description or "")
     with st.expander("Edit tags and description", icon=":material/edit:", key=f"edit-{model.id}"):
         if not context.person().may("model.edit"):
             st.caption("Editing needs the role operator: choose another identity, or ask someone who has it.")
@@ -97,10 +97,16 @@ def edit(found: ListedModel) -> None:
         actions.button("Save", save, key=f"save-{model.id}", command="model.edit", icon=":material/save:", then=saved)
 
 
-def _shown(key: str, tags: dict[str, str]) -> dict[str, str]:
+def _shown(key: str, tags: dict[str, str], description: str) -> dict[str, str]:
     """The tags the person began with: what others change while somebody types must not look like that person's doing."""
-    first: dict[str, str] = st.session_state.setdefault(f"{key}-shown", tags)
-    return first
+    before: tuple[dict[str, str], str] | None = st.session_state.get(f"{key}-shown")
+    if before is not None and before != (tags, description):
+        typed = st.session_state.get(f"{key}-description", before[1])
+        if (tag_editor.typed_now(key), typed) == before:
+            # Nothing was typed yet: begin with what is there now.
+            tag_editor.forget(key)
+    first: tuple[dict[str, str], str] = st.session_state.setdefault(f"{key}-shown", (tags, description))
+    return first[0]
 
 
 def _follow(operation_id: str | None) -> None:

@@ -51,7 +51,7 @@ def facts(found: ListedModel) -> None:
         "Size": size(found.size),
         "Run id": model.run_id or "none: it was registered outside a run",
         "Experiment": model.experiment or "none",
-        "Wants": _wants(model),
+        "Resources wanted": _wants(model),
         "Datasets": ", ".join(str(dataset.get("id", dataset)) for dataset in model.datasets) or "none",
         "Files": model.url or UNKNOWN,
     }

@@ -192,7 +192,7 @@ def _where(found: Operation, got: Mapping[str, Any]) -> None:
 def _remedy(found: Operation) -> str:
     if found.kind in ("service.deploy", "service.update"):
         return (
-            "Read the log below, mend it and deploy again; “Go on” only tries the failed step once more, "
+            "Read the log below, mend what it says and deploy again; “Go on” only tries the failed step once more, "
             "which helps when the cause was outside."
         )
     return "“Go on” tries the failed step once more; what is done stays done."

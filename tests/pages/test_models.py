@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from tests.pages import records
@@ -117,6 +118,19 @@ def test_tags_are_edited_and_what_others_added_stays(open_page: OpenPage, desk: 
 
     (started,) = desk.operations.page()
     assert started.arguments["tags"] == {"stage": "prod", "theirs": "1"}
+
+
+def test_an_editor_nobody_typed_in_follows_what_is_there(open_page: OpenPage, desk: Desk, tmp_path: Path) -> None:
+    records.register(desk, "followed", tmp_path, tags={"stage": "dev"})
+    page = open_page("model", identity="operator", id="followed:1")
+
+    with records.gateway() as azure:
+        azure.registry.edit_model("followed:1", tags={"stage": "prod"}, description=None)
+    records.read_models(desk)
+    st.cache_data.clear()
+    page.run()
+
+    assert page.text_input(key="tags-followed:1-value-0").value == "prod"
 
 
 def test_the_same_tag_changed_by_two_is_refused_in_words(open_page: OpenPage, desk: Desk, tmp_path: Path) -> None:
