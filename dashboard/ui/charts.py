@@ -131,7 +131,7 @@ def draw(
         st.caption(f":material/visibility_off: {blind_to}")
     if query:
         with st.expander("Query", icon=":material/code:", key=f"{key}-query"):
-            st.code(query, language="sql", wrap_lines=True)
+            st.code(query, language=None, wrap_lines=True)
 
 
 def on_steps(rows: pd.DataFrame, range_: Range) -> pd.DataFrame:

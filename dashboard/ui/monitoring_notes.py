@@ -68,4 +68,4 @@ def table(desk: Desk, range_: ranges.Range, services: Sequence[str], *, ours: bo
             empty="Telemetry has no request of these services in this range.",
         )
         with st.expander("Query", icon=":material/code:", key="figures-query"):
-            st.code(found.query, language="sql", wrap_lines=True)
+            st.code(found.query, language=None, wrap_lines=True)

@@ -17,6 +17,7 @@ from typing import TypeVar
 from tests.running_workspace import ENVIRONMENTS, ROOT, free_port
 
 PROGRAMS = {"workspace": "local_workspace", "worker": "services.worker", "desk": "streamlit"}
+BELOW_WORKSPACE = {"insights": "local_workspace.insights", "front end": "local_workspace.scoring.front_end"}
 CANARY = "canary-8Q~fV2kLw9.exported-client-secret"
 STARTING_SECONDS = 120
 STOPPING_SECONDS = 100
@@ -130,17 +131,17 @@ class Stack:
             return 0, {}
 
     def pid(self, program: str) -> int:
-        """The process of workspace, worker or desk."""
+        """The process of workspace, worker or desk, or one below the workspace (`insights`)."""
         return until(lambda: self.find(program), what=f"{program} runs", seconds=60)
 
     def find(self, program: str) -> int | None:
         """The same, or None while there is none."""
         assert self._supervisor is not None
-        word = PROGRAMS[program]
-        for pid in children(self._supervisor.pid):
-            if word in command_line(pid):
-                return pid
-        return None
+        if program in BELOW_WORKSPACE:
+            word, among = BELOW_WORKSPACE[program], self.processes()
+        else:
+            word, among = PROGRAMS[program], children(self._supervisor.pid)
+        return next((pid for pid in among if word in command_line(pid)), None)
 
     def processes(self) -> list[int]:
         """Every process below the supervisor, replicas included."""

@@ -1,0 +1,115 @@
+"""Watching in a real browser: the charts tell the truth, what fails is found, and each silent part is said and gone again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from playwright.sync_api import expect
+
+from services import bootstrap
+from services.probing import send
+from tests.e2e.conftest import OpenVisit
+from tests.e2e.service_maker import make_service, open_desk
+from tests.e2e.stack import Stack, until
+
+pytestmark = pytest.mark.slow
+
+NAME = "watched-dev"
+SENT, WRONG = 30, 10
+SILENT_SECONDS = 60
+BARS = {
+    "workspace": re.compile("Azure has not answered since"),
+    "insights": re.compile("The telemetry has not answered since"),
+}
+
+
+@pytest.fixture(scope="module")
+def watched(stack: Stack) -> Iterator[bootstrap.Desk]:
+    """A service that was called: every third time with what its script cannot take."""
+    with open_desk(stack) as desk:
+        make_service(desk, NAME)
+        service = desk.webservices.get(NAME).service
+        key = desk.gateway.mms.keys(NAME).primary
+        with httpx2.Client(trust_env=False) as client:
+            for number in range(SENT):
+                body = '{"data": "words"}' if number % 3 == 0 else '{"data": [1, 2]}'
+                headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+                answer = client.post(service.scoring_uri or "", content=body, headers=headers, timeout=30)
+                assert answer.status_code == (502 if number % 3 == 0 else 200), answer.text
+        send(service.scoring_uri or "", '{"data": [1]}', credential=key, purpose="probe", deadline=30)
+        yield desk
+
+
+def test_the_charts_count_every_failure_and_the_query_is_beneath_them(
+    visit: OpenVisit, watched: bootstrap.Desk, axe: None
+) -> None:
+    window = visit(None, identity="viewer")
+
+    def all_have_arrived() -> bool:
+        window.open(f"/monitoring?service={NAME}&range=15m")
+        return f"{SENT}" in window.page.get_by_test_id("stMain").inner_text() or _counted(watched) == (SENT, WRONG)
+
+    until(all_have_arrived, what=f"{SENT} requests are counted: {_counted(watched)}", seconds=60)
+    window.open(f"/monitoring?service={NAME}&range=15m")
+
+    expect(window.page.locator(".js-plotly-plot")).to_have_count(3)
+    # The standard columns would say that nothing failed.
+    expect(window.page.locator(".js-plotly-plot").nth(2).locator(".legendtext")).to_have_text("502")
+    window.page.get_by_text("Query", exact=True).first.click()
+    expect(window.page.get_by_text(f'"{NAME}"').first).to_be_visible()
+    window.check_accessibility()
+
+
+def test_the_range_and_the_services_stay_from_screen_to_screen(visit: OpenVisit, watched: bootstrap.Desk) -> None:
+    window = visit(f"/monitoring?range=6h&service={NAME}")
+
+    window.page.get_by_role("link", name="Connection").click()
+    window.settle()
+    window.page.get_by_role("link", name="Monitoring").click()
+    window.settle()
+
+    expect(window.page).to_have_url(re.compile("range=6h"))
+
+
+def test_what_fails_is_on_the_overview_and_somebody_takes_it(visit: OpenVisit, watched: bootstrap.Desk) -> None:
+    window = visit("/", identity="operator")
+    matter = window.page.locator(f".st-key-matter-failing-{NAME}")
+    expect(matter.get_by_text(re.compile("of 30 requests failed in the last hour"))).to_be_visible(timeout=90_000)
+    expect(window.page).to_have_title(re.compile(r"^\(\d+\) Overview"))
+
+    matter.get_by_role("button", name="I have it").click()
+
+    expect(matter.get_by_text(re.compile("local operator has it"))).to_be_visible()
+    matter.get_by_role("link", name="Open").click()
+    expect(window.page.get_by_role("heading", name=NAME)).to_be_visible()
+
+
+@pytest.mark.parametrize("part", ["workspace", "insights"])
+def test_a_silent_part_is_said_and_gone_when_it_answers(visit: OpenVisit, stack: Stack, part: str) -> None:
+    window = visit("/models")
+    bar = window.page.get_by_test_id("stAlert").get_by_text(BARS[part])
+    expect(bar).to_have_count(0)
+
+    stack.hold(part)
+    try:
+        expect(bar).to_be_visible(timeout=2 * SILENT_SECONDS * 1000)
+    finally:
+        stack.let_go(part)
+
+    expect(bar).to_have_count(0, timeout=2 * SILENT_SECONDS * 1000)
+
+
+def test_the_overview_can_be_read_on_a_phone_and_at_night(visit: OpenVisit, watched: bootstrap.Desk, axe: None) -> None:
+    for theme, width in (("dark", 390), ("light", 1920)):
+        window = visit("/", identity="operator", theme=theme, width=width)
+        expect(window.page.get_by_role("heading", name="Where everything runs")).to_be_visible()
+        window.check()
+        window.check_accessibility()
+
+
+def _counted(desk: bootstrap.Desk) -> tuple[int, int]:
+    listed = desk.webservices.get(NAME)
+    return (listed.summary.requests, listed.summary.errors) if listed.summary else (0, 0)
