@@ -6,18 +6,15 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from dashboard import context
+from dashboard import context, reads, reads_operations
 from services.audit import Entry
 from services.deployments import Bundle
 from services.keys import Rotation
 from services.operations.records import Operation
 from services.webservices import ListedService, StateChange
 
-
-@st.cache_data(ttl=3, show_spinner=False)
-def listed() -> list[ListedService]:
-    """Every service, worst first."""
-    return context.services().webservices.all()
+listed = reads.services
+"""Every service, worst first: the one list all screens share."""
 
 
 @st.cache_data(ttl=2, max_entries=500, show_spinner=False)
@@ -26,7 +23,7 @@ def find(name: str) -> ListedService | None:
     return context.services().webservices.find(name)
 
 
-@st.cache_data(ttl=5, show_spinner=False)
+@st.cache_resource(ttl=5, show_spinner=False)
 def last_changes() -> Mapping[str, Operation]:
     """The newest operation on every service."""
     return context.services().operations.newest_by_subject("service")
@@ -42,12 +39,6 @@ def state_changes(name: str) -> list[StateChange]:
 def operations(name: str, limit: int = 50) -> list[Operation]:
     """What the desk did to a service, newest first."""
     return context.services().operations.page(subject=name, subject_kind="service", limit=limit)
-
-
-@st.cache_data(ttl=2, show_spinner=False)
-def unfinished(name: str) -> list[Operation]:
-    """What waits, runs or stopped for a person on a service, with steps."""
-    return [operation for operation in context.services().operations.running() if operation.subject == name]
 
 
 @st.cache_data(ttl=5, max_entries=200, show_spinner=False)
@@ -69,7 +60,7 @@ def rotations(name: str) -> list[Rotation]:
     return context.services().keys.past_rotations(name)
 
 
-CHANGED = (listed, find, last_changes, operations, unfinished, audit, rotations)
+CHANGED = (listed, find, last_changes, operations, audit, rotations, reads_operations.running)
 """What a command on a service makes out of date."""
 
 

@@ -72,7 +72,9 @@ def _access(listed: ListedService) -> str:
 
 def _replicas(listed: ListedService) -> str:
     text = service_words.replicas(listed.service)
-    return text if "container" in text else f"{text} replicas" if "of" in text else "replicas not known"
+    if service_words.UNKNOWN in text:
+        return "replicas not known"
+    return text if "container" in text else f"{text} replica{'' if text.endswith(' 1') else 's'}"
 
 
 def _view(view: str) -> None:

@@ -24,11 +24,21 @@ def show(name: str) -> None:
         "then renew the other. One rotation at a time.",
     )
     rotation = context.services().keys.open_rotation(name)
+    _watch(name, rotation.state if rotation else None)
     if rotation is None:
         _start(name)
     else:
         _under_way(rotation)
     _past(name)
+
+
+@st.fragment(run_every="2s")
+def _watch(name: str, state: str | None) -> None:
+    """Draw the screen anew when the rotation has gone on, by the worker or by somebody else."""
+    rotation = context.services().keys.open_rotation(name)
+    if (rotation.state if rotation else None) != state:
+        reads_services.forget()
+        st.rerun()
 
 
 def _start(name: str) -> None:

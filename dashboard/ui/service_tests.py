@@ -97,7 +97,8 @@ def _answer(sent: dict[str, Any]) -> None:
     if shown is None:
         st.caption("The body was kept for a minute and is forgotten now: send it again to see it.")
     elif shown.value:
-        st.code(context.services().testing.pretty(shown.value), language=None, wrap_lines=True, height=240)
+        text = context.services().testing.pretty(shown.value)
+        st.code(text, language=None, wrap_lines=True, height="content" if len(text) < 500 else 320)
         if sent["is_cut"]:
             st.caption("Only the first 256 kB are shown.")
     else:
