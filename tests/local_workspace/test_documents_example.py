@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.running_workspace import ROOT, RunningWorkspace
 
 DOCUMENT = ROOT / "docs" / "local-workspace.md"
@@ -14,8 +16,9 @@ BLOCK = re.compile(r"<!-- run: (\w+) -->\n```python\n(.*?)```", re.DOTALL)
 LONGEST_SECONDS = 120
 
 
+@pytest.mark.usefixtures("_sdk_home")
 def test_the_documents_example_registers_a_model_through_the_sdk(
-    local_workspace: RunningWorkspace, tmp_path: Path, _sdk_home: Path
+    local_workspace: RunningWorkspace, tmp_path: Path
 ) -> None:
     blocks = dict(BLOCK.findall(DOCUMENT.read_text(encoding="utf-8")))
     folder = tmp_path / "data" / "workspace"
