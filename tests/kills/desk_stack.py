@@ -49,7 +49,7 @@ OPERATION_SECONDS = 120.0
 class DeskStack:
     """Workspace, worker and desk on folders of their own."""
 
-    def __init__(self, folder: Path, *, deploy_timeout: float = 90, **settings: Any) -> None:
+    def __init__(self, folder: Path, *, deploy_timeout: float = 30, **settings: Any) -> None:
         self.folder = folder
         self.workspace = RunningWorkspace(folder / "workspace", deploy_timeout=deploy_timeout)
         places = {

@@ -14,18 +14,19 @@ import sqlalchemy as sa
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from services.planning.environments import from_conda
 from services.planning.sdk_code import create_code
-from services.planning.wanted import SEALED
+from services.planning.wanted import SEALED, EnvironmentRef
 from services.storage import ledger
 from tests.kills.canaries import Search, command_of, family
-from tests.kills.desk_stack import ADMIN, OPERATOR, PRINCIPAL_SECRET, SCORE, DeskStack
+from tests.kills.desk_stack import ADMIN, OPERATOR, PRINCIPAL_SECRET, DeskStack
 
 pytestmark = pytest.mark.slow
 
 OWN_PRIMARY = "own+primary/key=of~the&person%1"
 OWN_SECONDARY = "own+secondary/key=of~the&person%2"
 TYPED_LATER = "typed/later+into=the&form%3~xyz"
-BROKEN = SCORE.replace("    pass", "    raise RuntimeError('init says no')")
+UNBUILDABLE = "dependencies: [python=3.11, pytorch, {pip: [azureml-defaults]}]"
 
 
 def tls_key() -> str:
@@ -95,10 +96,10 @@ def test_no_secret_is_found_after_every_kind_of_operation(
     stack.wait(desk.keys.set_own(OPERATOR, name, "primary", TYPED_LATER))
     note_keys("after setting")
 
-    # What fails, with secrets on board: a script that does not start, a certificate that is none, a lost answer.
-    stack.wait(
-        stack.launch(stack.wanted(broken, model_id, score=BROKEN, configuration=sealed), secrets=typed), state="failed"
-    )
+    # What fails, with secrets on board: an environment that cannot be built, a certificate that is none, a lost answer.
+    unbuildable = EnvironmentRef(name="unbuildable", document=from_conda(UNBUILDABLE, name="unbuildable"))
+    failing = stack.wanted(broken, model_id, configuration=sealed, environment=unbuildable)
+    stack.wait(stack.launch(failing, secrets=typed), state="failed")
     with_tls = {"ssl_enabled": True, "ssl_cname": "desk.example.org"}
     pem = {"ssl_cert_pem_file": "not a certificate", "ssl_key_pem_file": tls_key()}
     secrets["TLS key"] = "".join(pem["ssl_key_pem_file"].splitlines()[1:-1])[:60]
