@@ -10,8 +10,7 @@ help:       ## Show these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run  ## Start the desk with its local workspace on http://localhost:8501 (PORT=8502 for another port)
-	@$(VENV)/bin/python -m services.preflight --port $(PORT)
-	@PORT=$(PORT) $(VENV)/bin/supervisord -n -c supervisord.conf
+	@exec $(VENV)/bin/python -m services.preflight --port $(PORT) --run
 
 test: $(VENV)/.test tools  ## Run every test (rules, workspace, services, pages, browser, kills)
 	$(VENV)/bin/python -m pytest $(ARGS)

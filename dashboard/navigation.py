@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -136,6 +136,16 @@ def go(screen: str, /, **query: str | None) -> NoReturn:
 def link(screen: str, label: str, /, *, icon: str | None = None, help: str | None = None, **query: str | None) -> None:
     """Show a link to another screen, keeping workspace, time zone and range."""
     st.page_link(_page(screen), label=label, icon=icon, help=help, query_params=_address(query))
+
+
+def filtered(screen: str, label: str, /, *, key: str, icon: str | None = None, **filters: Any) -> None:
+    """Show the way to another screen with its filters set, which a link cannot do within a session."""
+    st.button(label, key=key, icon=icon, type="tertiary", on_click=_go_filtered, args=(screen, filters))
+
+
+def _go_filtered(screen: str, filters: dict[str, Any]) -> None:
+    st.session_state.update(filters)
+    st.switch_page(_page(screen))
 
 
 def href(screen: str, /, **query: str | None) -> str:

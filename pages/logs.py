@@ -17,7 +17,7 @@ if not names:
     )
     st.stop()
 
-name = filters.one("Service", names, key="name", every="Choose a service", help="The worst is first.")
+name = filters.one("Service", names, key="of", every="Choose a service", help="The worst is first.")
 found = reads_services.find(name) if name else None
 if found is None:
     tables.nothing("Choose a service to read its log." if not name else f"{name} was deleted meanwhile.")

@@ -16,7 +16,7 @@ headings.title(
 names = [listed.service.name for listed in reads_services.listed()]
 with filters.bar():
     range_ = ranges.choose()
-    chosen = filters.several("Services", names, key="service", help="Several are compared; none means all.")
+    chosen = filters.several("Services", names, key="services", help="Several are compared; none means all.")
     ours = filters.switch("With our probes and tests", key="ours", help="Requests of this desk itself.")
     follow = filters.switch("Refresh", key="refresh", value=True, help="Ask again every 30 s; a custom range stays.")
 

@@ -21,11 +21,14 @@ from services.planning.plan import configuration_hash
 from services.storage import mirror
 from services.storage.database import Database
 
+SERVICES_SECONDS = 10.0
+"""An Azure that takes longer than this for its list of services counts as not answering."""
+
 
 class Source(Protocol):
     """What the inventory is read from: the worker's raw way to Azure ML."""
 
-    def services(self) -> list[Service]:
+    def services(self, *, timeout: float) -> list[Service]:
         """Every service; a payload that cannot be read is a row with `broken`."""
 
     def model_pages(self) -> Iterator[list[ModelVersion]]:
@@ -138,7 +141,7 @@ class Inventory:
         self.note(what, None, time.monotonic() - started)
 
     def _services(self) -> None:
-        found = self._source.services()
+        found = self._source.services(timeout=SERVICES_SECONDS)
         now, table = self._clock.now(), mirror.services
         with self._database.writing() as work:
             known = {

@@ -9,9 +9,10 @@ import argparse
 import os
 import socket
 import sys
+from typing import NoReturn
 
 from services.errors import DeskError
-from services.settings import Settings
+from services.settings import ROOT, Settings
 from services.storage.database import private_umask
 from services.storage.upgrade import upgrade
 
@@ -22,7 +23,9 @@ def main() -> int:
     """Check and prepare; 0 = go on."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True, help="port of the desk")
-    port = parser.parse_args().port
+    parser.add_argument("--run", action="store_true", help="then become the supervisor of all parts")
+    arguments = parser.parse_args()
+    port: int = arguments.port
     if not is_free(port):
         print(f"Port {port} is taken by another program. Choose another one:\n\n    make run PORT={next_free(port)}\n")
         return 1
@@ -37,7 +40,24 @@ def main() -> int:
     except DeskError as error:
         print(error.sentence)
         return 1
+    if arguments.run:
+        supervise(settings, port)
     return 0
+
+
+def supervise(settings: Settings, port: int) -> NoReturn:
+    """Become supervisord, which starts the parts and brings each back."""
+    command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(ROOT / "supervisord.conf")]
+    if os.geteuid() == 0:
+        # Said to it, or it warns at length of what was said above in a sentence.
+        command += ["-u", "root"]
+    os.chdir(ROOT)
+    os.execve(sys.executable, command, supervisor_environment(settings, port))  # noqa: S606
+
+
+def supervisor_environment(settings: Settings, port: int) -> dict[str, str]:
+    """What `supervisord.conf` refers to, beside the environment as it is."""
+    return {**os.environ, "PORT": str(port), "DESK_LOGS": str(settings.data / "logs")}
 
 
 def is_free(port: int) -> bool:

@@ -28,7 +28,7 @@ def wanted() -> dict[str, Any]:
             placeholder="Words in anything",
             help="Finds words in name, tags, properties, description, person and run id; all of them must be there.",
         )
-        name = filters.one("Model", reads_models.names(), key="model")
+        name = filters.one("Model", reads_models.names(), key="named")
         framework = filters.one("Framework", reads_models.frameworks(), key="framework")
         tag = filters.text(
             "Tag", key="tag", placeholder="stage or stage=dev", help="A tag or property: its name, or name=value."

@@ -199,7 +199,7 @@ def _remedy(found: Operation) -> str:
 
 
 def _password(label: str, *, key: str, help: str) -> None:
-    st.text_input(label, key=key, type="password", help=help, autocomplete="off")
+    st.text_input(label, key=key, type="password", help=help, autocomplete="off", live=True)
 
 
 def _secret_label(found: Operation, name: str) -> str:

@@ -74,7 +74,7 @@ def _figures(found: ListedService) -> str:
     failed = "no requests" if rate is None else f"{100 * rate:.1f} % failed"
     p95 = "p95 not known" if summary.p95_ms is None else f"p95 {_milliseconds(summary.p95_ms)}"
     text = f"{failed} · {p95} · {summary.requests:,} requests"
-    return f":red[{text}]" if found.is_failing else text
+    return f"**{text}**" if found.is_failing else text
 
 
 def _milliseconds(value: float) -> str:

@@ -106,6 +106,8 @@ def _own_value(name: str, slot: Slot) -> None:
         key=_own_key(name, slot),
         type="password",
         autocomplete="new-password",
+        # The eye beside it takes the focus on Tab, and what was typed would not be sent.
+        live=True,
         help="At least 16 characters.",
     )
     for problem in context.services().keys.own_key_problems(value):

@@ -74,7 +74,7 @@ def _lines(
         more = " · there is more: choose more lines" if read.is_cut else ""
         st.caption(f"{len(shown):,} of {len(read.lines):,} lines, newest last, keys and tokens hidden{more}")
         with st.container(horizontal=True, vertical_alignment="center"):
-            sources.live(read_at=read.read_at, of="Azure")
+            sources.live(read_at=read.read_at)
             if not follow:
                 st.button("Read again", key="log-again", icon=":material/refresh:")
             _download(name, shown, init=init)

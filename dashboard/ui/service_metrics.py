@@ -27,8 +27,12 @@ def show(listed: ListedService) -> None:
             help="Requests of this desk itself; left out, they do not flatter the figures.",
         )
         st.space("stretch")
-        navigation.link(
-            "monitoring", "Longer ranges and comparison in Monitoring", icon=":material/show_chart:", service=name
+        navigation.filtered(
+            "monitoring",
+            "Longer ranges and comparison in Monitoring",
+            key="to-monitoring",
+            icon=":material/show_chart:",
+            services=[name],
         )
     range_ = ranges.last("1h", now=context.now())
     markers = _markers(name, range_)

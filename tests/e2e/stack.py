@@ -55,6 +55,7 @@ class Stack:
             },
             "HOME": str(home),
             "PORT": str(self.port),
+            "DESK_LOGS": str(folder / "data" / "logs"),
             # Building an environment downloads 600 MB once for the machine, not once for each test run.
             "UV_CACHE_DIR": cache,
             "LOCAL_WORKSPACE_ENVIRONMENTS": os.environ.get("LOCAL_WORKSPACE_ENVIRONMENTS", str(ENVIRONMENTS)),

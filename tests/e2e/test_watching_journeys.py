@@ -49,11 +49,11 @@ def test_the_charts_count_every_failure_and_the_query_is_beneath_them(
     window = visit(None, identity="viewer")
 
     def all_have_arrived() -> bool:
-        window.open(f"/monitoring?service={NAME}&range=15m")
+        window.open(f"/monitoring?services={NAME}&range=15m")
         return f"{SENT}" in window.page.get_by_test_id("stMain").inner_text() or _counted(watched) == (SENT, WRONG)
 
     until(all_have_arrived, what=f"{SENT} requests are counted: {_counted(watched)}", seconds=60)
-    window.open(f"/monitoring?service={NAME}&range=15m")
+    window.open(f"/monitoring?services={NAME}&range=15m")
 
     expect(window.page.locator(".js-plotly-plot")).to_have_count(3)
     # The standard columns would say that nothing failed.
@@ -64,7 +64,7 @@ def test_the_charts_count_every_failure_and_the_query_is_beneath_them(
 
 
 def test_the_range_and_the_services_stay_from_screen_to_screen(visit: OpenVisit, watched: bootstrap.Desk) -> None:
-    window = visit(f"/monitoring?range=6h&service={NAME}")
+    window = visit(f"/monitoring?range=6h&services={NAME}")
 
     window.page.get_by_role("link", name="Connection").click()
     window.settle()
@@ -87,19 +87,23 @@ def test_what_fails_is_on_the_overview_and_somebody_takes_it(visit: OpenVisit, w
     expect(window.page.get_by_role("heading", name=NAME)).to_be_visible()
 
 
-@pytest.mark.parametrize("part", ["workspace", "insights"])
-def test_a_silent_part_is_said_and_gone_when_it_answers(visit: OpenVisit, stack: Stack, part: str) -> None:
+def test_silent_parts_are_said_and_gone_when_they_answer(visit: OpenVisit, stack: Stack) -> None:
     window = visit("/models")
-    bar = window.page.get_by_test_id("stAlert").get_by_text(BARS[part])
-    expect(bar).to_have_count(0)
+    alerts = window.page.get_by_test_id("stAlert")
+    for bar in BARS.values():
+        expect(alerts.get_by_text(bar)).to_have_count(0)
 
-    stack.hold(part)
+    for part in BARS:
+        stack.hold(part)
     try:
-        expect(bar).to_be_visible(timeout=2 * SILENT_SECONDS * 1000)
+        for bar in BARS.values():
+            expect(alerts.get_by_text(bar)).to_be_visible(timeout=2 * SILENT_SECONDS * 1000)
     finally:
-        stack.let_go(part)
+        for part in BARS:
+            stack.let_go(part)
 
-    expect(bar).to_have_count(0, timeout=2 * SILENT_SECONDS * 1000)
+    for bar in BARS.values():
+        expect(alerts.get_by_text(bar)).to_have_count(0, timeout=2 * SILENT_SECONDS * 1000)
 
 
 def test_the_overview_can_be_read_on_a_phone_and_at_night(visit: OpenVisit, watched: bootstrap.Desk, axe: None) -> None:

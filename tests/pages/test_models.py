@@ -20,7 +20,7 @@ def test_a_version_stands_in_the_list_with_its_tags_and_framework(
 ) -> None:
     records.register(desk, "listed", tmp_path, framework="Onnx", tags={"stage": "dev"})
 
-    table = open_page("models", model="listed").dataframe[0].value
+    table = open_page("models", named="listed").dataframe[0].value
 
     assert (table["name"][0], table["version"][0], table["framework"][0]) == ("listed", 1, "Onnx")
     assert list(table["tags"][0]) == ["stage=dev"]
@@ -30,8 +30,8 @@ def test_the_filters_of_the_address_are_those_of_the_list(open_page: OpenPage, d
     for tags in ({"colour": "red"}, {"colour": "blue"}):
         records.register(desk, "filtered", tmp_path, tags=tags)
 
-    page = open_page("models", model="filtered", tag="colour=red")
-    latest = open_page("models", model="filtered", latest="true")
+    page = open_page("models", named="filtered", tag="colour=red")
+    latest = open_page("models", named="filtered", latest="true")
 
     assert list(page.dataframe[0].value["version"]) == [1]
     assert list(latest.dataframe[0].value["version"]) == [2]
@@ -51,7 +51,7 @@ def test_an_unread_list_says_who_reads_it(open_page: OpenPage) -> None:
 
 def test_a_chosen_row_opens_the_version(open_page: OpenPage, desk: Desk, tmp_path: Path) -> None:
     records.register(desk, "chosen", tmp_path)
-    page = open_page("models", model="chosen")
+    page = open_page("models", named="chosen")
 
     page.session_state["models"] = {"selection": {"rows": [0], "columns": [], "cells": []}}
     page.run()

@@ -128,7 +128,7 @@ def test_the_matrix_has_a_cell_for_each_application_and_stage(open_page: OpenPag
 def test_charts_of_a_silent_workspace_have_words_and_their_query(open_page: OpenPage, desk: Desk) -> None:
     put(desk, "never-called")
 
-    page = open_page("monitoring", service="never-called")
+    page = open_page("monitoring", services="never-called")
 
     shown = text_of(page)
     assert "No request arrived in this range" in shown
@@ -145,7 +145,7 @@ def test_a_service_that_charts_cannot_see_is_named(open_page: OpenPage, desk: De
     assert "Application Insights is off for dark-dev" in text_of(open_page("monitoring"))
 
 
-@pytest.mark.parametrize("query", [{"range": "nonsense"}, {"service": "gone-meanwhile"}])
+@pytest.mark.parametrize("query", [{"range": "nonsense"}, {"services": "gone-meanwhile"}])
 def test_an_address_that_names_what_is_not_there_still_opens(open_page: OpenPage, query: dict[str, str]) -> None:
     page = open_page("monitoring", **query)
 
