@@ -3,6 +3,9 @@
 One function a question, `@st.cache_data(ttl=…, show_spinner=False)`; who asks is an argument where the answer depends
 on it. Errors are raised, never cached. After a command clear what it changed: `reads.services.clear()`. A feature with
 more than a few questions has a file of its own beside this one, `reads_<feature>.py`.
+
+Long lists of frozen values are kept by `st.cache_resource`: everybody gets the same one, to read and not to change;
+`st.cache_data` would copy all of it for every run of every session.
 """
 
 from __future__ import annotations
@@ -24,13 +27,13 @@ def heartbeats() -> list[Part]:
     return context.services().health.heartbeats()
 
 
-@st.cache_data(ttl=2, show_spinner=False)
+@st.cache_resource(ttl=2, show_spinner=False)
 def matters() -> list[Matter]:
     """What needs attention, worst first; their number stands in the tab's title."""
     return context.services().attention.matters()
 
 
-@st.cache_data(ttl=2, show_spinner=False)
+@st.cache_resource(ttl=2, show_spinner=False)
 def services() -> list[ListedService]:
     """Every service, worst first."""
     return context.services().webservices.all()
@@ -42,7 +45,7 @@ def services_read_at() -> datetime | None:
     return context.services().webservices.read_at()
 
 
-@st.cache_data(ttl=2, show_spinner=False)
+@st.cache_resource(ttl=2, show_spinner=False)
 def running() -> list[Operation]:
     """The operations that wait, run or stopped for a person, oldest first."""
     return context.services().operations.running()

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import context
+from dashboard import context, reads
 from services import code_uploads
 from services.azureml.types import Compute, EnvironmentVersion
 from services.code_uploads import CodeUpload
@@ -45,7 +45,7 @@ def clusters() -> list[Compute]:
 @st.cache_data(ttl=5, show_spinner=False)
 def stages() -> tuple[list[str], list[str]]:
     """The applications and the stages in use."""
-    listed = context.services().webservices.all()
+    listed = reads.services()
     applications = sorted({found.application for found in listed if found.application})
     return applications, sorted({found.stage for found in listed if found.stage})
 

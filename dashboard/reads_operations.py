@@ -18,7 +18,7 @@ def usual_duration(kind: str, target: str) -> timedelta | None:
     return context.services().operations.usual_duration(kind, target=target)
 
 
-@st.cache_data(ttl=1, show_spinner=False)
+@st.cache_resource(ttl=1, show_spinner=False)
 def running() -> list[Operation]:
     """What waits, runs or has stopped for a person, with steps, oldest first."""
     return context.services().operations.running()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -77,6 +77,8 @@ class Attention:
         """Everything that needs somebody, worst first."""
         takers = self._takers()
         found = [matter for listed in self._webservices.all() for matter in self._of_service(listed, takers)]
+        changes = self._operations.newest_by_subject("service", {matter.subject for matter in found})
+        found = [replace(matter, last_change=changes.get(matter.subject)) for matter in found]
         found += self._of_operations(takers)
         return sorted(
             found, key=lambda matter: (stage_rank(matter.stage), WEIGHT[matter.kind], -matter.hurt, matter.since)
@@ -117,9 +119,6 @@ class Attention:
         if not listed.service.broken and service.auth == "none":
             changed = service.updated_at or service.created_at or listed.state_since
             found.append(("anonymous", "anyone who knows the address can call it", changed))
-        if not found:
-            return []
-        last = self._operations.page(subject=service.name, subject_kind="service", limit=1)
         return [
             self._matter(
                 takers,
@@ -130,7 +129,6 @@ class Attention:
                 sentence,
                 since,
                 hurt=summary.errors if summary else 0,
-                last_change=last[0] if last else None,
             )
             for kind, sentence, since in found
         ]
@@ -172,7 +170,6 @@ class Attention:
         since: datetime,
         *,
         hurt: int = 0,
-        last_change: Operation | None = None,
         operation: Operation | None = None,
     ) -> Matter:
         matter_id = f"{kind}:{operation.id if operation else subject}"
@@ -189,7 +186,7 @@ class Attention:
             sentence=sentence,
             since=since,
             hurt=hurt,
-            last_change=last_change or operation,
+            last_change=operation,
             taken_by=taken_by,
             taken_at=taken_at,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -92,17 +93,12 @@ class Registry:
         if latest_only:
             where.append(table.c.is_latest)
         if deployed:
-            used = sa.exists().where(uses.c.workspace == table.c.workspace, uses.c.model_id == table.c.id)
-            where.append(used if deployed == "yes" else ~used)
+            # Not per version: the few that are used are found once.
+            used = sa.select(uses.c.model_id).where(uses.c.workspace == self._workspace)
+            where.append(table.c.id.in_(used) if deployed == "yes" else table.c.id.not_in(used))
         with self._database.reading() as look:
             total = look.execute(sa.select(sa.func.count()).select_from(table).where(*where)).scalar_one()
-            rows = look.execute(
-                sa.select(table.c.content, table.c.size, table.c.is_latest)
-                .where(*where)
-                .order_by(*SORTS[sort])
-                .limit(limit)
-                .offset(offset)
-            ).all()
+            rows = self._rows(look, where, SORTS[sort], limit=limit, offset=offset)
             models = [ModelVersion.from_json(row.content) for row in rows]
             deployed_in = self._deployed_in(look, [model.id for model in models])
             read_at = self._read_at(look)
@@ -267,6 +263,27 @@ class Registry:
             title=f"Fetch the files of {model_id}",
             operation_id=operation_id,
         )
+
+    def _rows(
+        self,
+        look: sa.Connection,
+        where: Sequence[sa.ColumnElement[bool]],
+        order: Sequence[Any],
+        *,
+        limit: int,
+        offset: int,
+    ) -> list[sa.Row[Any]]:
+        """The rows of one page in their order. Ids are sorted, not rows: the content of all others is never touched."""
+        table = mirror.models
+        wanted = sa.select(table.c.id).where(*where).order_by(*order).limit(limit).offset(offset)
+        ids: list[str] = [row.id for row in look.execute(wanted)]
+        places = {id_: place for place, id_ in enumerate(ids)}
+        rows = look.execute(
+            sa.select(table.c.id, table.c.content, table.c.size, table.c.is_latest).where(
+                table.c.workspace == self._workspace, table.c.id.in_(places)
+            )
+        )
+        return sorted(rows, key=lambda row: places[row.id])
 
     def _deployed_in(self, look: sa.Connection, model_ids: list[str]) -> dict[str, tuple[str, ...]]:
         table = mirror.service_models

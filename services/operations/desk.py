@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,8 @@ from services.operations.records import OPEN_STATES, VERSION, Line, Operation, S
 from services.sealed import Sealed
 from services.storage import ledger
 from services.storage.database import Database
+
+MOST_RUNNING = 200
 
 
 def new_id() -> str:
@@ -223,16 +226,24 @@ class Operations:
         with self._database.reading() as look:
             return [operation_from(row) for row in look.execute(query)]
 
-    def newest_by_subject(self, subject_kind: str) -> dict[str, Operation]:
-        """The newest operation of every subject of a kind, without steps."""
+    def newest_by_subject(self, subject_kind: str, subjects: Collection[str] | None = None) -> dict[str, Operation]:
+        """The newest operation of every subject of a kind, or of these, without steps."""
         table = ledger.operations
-        order = sa.func.row_number().over(partition_by=table.c.subject, order_by=table.c.requested_at.desc())
+        where = [table.c.workspace == self._workspace, table.c.subject_kind == subject_kind]
+        if subjects is not None:
+            where.append(table.c.subject.in_(subjects))
+        # Answered by the index alone; only the newest rows themselves are read.
         newest = (
-            sa.select(table.c.id, order.label("place"))
-            .where(table.c.workspace == self._workspace, table.c.subject_kind == subject_kind)
+            sa.select(table.c.subject, sa.func.max(table.c.requested_at).label("at"))
+            .where(*where)
+            .group_by(table.c.subject)
             .subquery()
         )
-        query = sa.select(table).join(newest, newest.c.id == table.c.id).where(newest.c.place == 1)
+        query = (
+            sa.select(table)
+            .join(newest, sa.and_(newest.c.subject == table.c.subject, newest.c.at == table.c.requested_at))
+            .where(table.c.workspace == self._workspace, table.c.subject_kind == subject_kind)
+        )
         with self._database.reading() as look:
             return {row.subject: operation_from(row) for row in look.execute(query)}
 
@@ -270,12 +281,13 @@ class Operations:
         """What is waiting, running or stopped for a person now, with steps, oldest first."""
         table = ledger.operations
         with self._database.reading() as look:
-            rows = look.execute(
-                sa.select(table)
-                .where(table.c.workspace == self._workspace, table.c.state.in_((*OPEN_STATES, "stopped")))
-                .order_by(table.c.requested_at)
-                .limit(200)
-            ).all()
+            # Sorted here: asked for an order, SQLite walks through every operation there ever was.
+            found_rows = look.execute(
+                sa.select(table).where(
+                    table.c.workspace == self._workspace, table.c.state.in_((*OPEN_STATES, "stopped"))
+                )
+            )
+            rows = sorted(found_rows, key=lambda row: row.requested_at)[:MOST_RUNNING]
             steps: dict[str, list[Step]] = {}
             found = look.execute(
                 sa.select(ledger.operation_steps)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from services.storage.types import UtcDateTime
 
-REVISION = "ledger_0001"
+REVISION = "ledger_0002"
 
 metadata = sa.MetaData()
 
@@ -43,6 +43,7 @@ operations = sa.Table(
     sa.Index("operations_by_time", "workspace", "requested_at"),
     sa.Index("operations_by_subject", "workspace", "subject_kind", "subject", "requested_at"),
     sa.Index("operations_by_state", "workspace", "state", "requested_at"),
+    sa.Index("operations_by_person", "workspace", "person_name", "requested_at"),
 )
 
 operation_steps = sa.Table(
@@ -127,6 +128,7 @@ audit = sa.Table(
     sa.Column("previous_mac", sa.String(64), nullable=False),
     sa.Column("mac", sa.String(64), nullable=False),
     sa.Index("audit_by_time", "workspace", "at"),
+    sa.Index("audit_by_number", "workspace", "seq"),
     sa.Index("audit_by_object", "workspace", "object_kind", "object", "at"),
 )
 

@@ -21,8 +21,8 @@ def test_a_database_without_a_schema_is_refused_with_the_command(tmp_path: Path)
 
     with pytest.raises(Unavailable, match=r"run `python -m services\.storage upgrade`"):
         open_current(settings)
-    assert upgrade(settings)[0] == "ledger: ledger_0001 (was new)"
-    assert upgrade(settings)[0] == "ledger: ledger_0001 (unchanged)"
+    assert upgrade(settings)[0] == f"ledger: {ledger.REVISION} (was new)"
+    assert upgrade(settings)[0] == f"ledger: {ledger.REVISION} (unchanged)"
     for database in open_current(settings):
         database.close()
 
