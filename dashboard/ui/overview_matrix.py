@@ -78,7 +78,7 @@ def _figures(found: ListedService) -> str:
 
 
 def _milliseconds(value: float) -> str:
-    return "below 1 ms" if value < 1 else f"{value:,.0f} ms"
+    return "< 1 ms" if value < 1 else f"{value:,.0f} ms"
 
 
 def _untagged(listed: list[ListedService]) -> None:

@@ -86,7 +86,7 @@ def _hour(listed: ListedService) -> None:
     figures = (
         ("Requests", f"{summary.requests:,}", "Recorded by the container, our own probes and tests left out."),
         ("Errors", service_words.share(summary.error_rate), f"{summary.errors:,} failed in the container."),
-        ("Answered 200, but failed", f"{summary.soft_failures:,}", "The body of these answers speaks of an error."),
+        ("Soft failures", f"{summary.soft_failures:,}", "Answered with 200, yet the body speaks of an error."),
         (
             "p50",
             service_words.milliseconds(summary.p50_ms),
@@ -99,7 +99,7 @@ def _hour(listed: ListedService) -> None:
         for label, value, help in figures:
             st.metric(label, value, help=help)
     st.caption(
-        f"Last row {times.ago(summary.last_row_at)} · read {times.ago(summary.read_at)} from Azure Monitor · what the "
+        f"Last row {times.ago(summary.last_row_at)} · read {times.ago(summary.read_at)} from telemetry · what the "
         "front end refuses by itself (401, 413, 503) is not in it"
     )
 

@@ -113,8 +113,10 @@ def problem(listed: ListedService) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """`41 ms`, or that it is not known."""
-    return UNKNOWN if value is None else f"{value:,.0f} ms"
+    """`41 ms`, or that it is not known; the server measures whole milliseconds, so its 0 is less than one."""
+    if value is None:
+        return UNKNOWN
+    return "< 1 ms" if value < 1 else f"{value:,.0f} ms"
 
 
 def share(value: float | None) -> str:
