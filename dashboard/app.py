@@ -23,4 +23,4 @@ with errors.explained():
         identity.invitation(person)
     actions.show_flash()
     page.run()
-context.settle()
+context.settle(page.url_path)

@@ -36,8 +36,8 @@ def services() -> Desk:
 
 
 @st.cache_resource(show_spinner=False)
-def settle() -> bool:
-    """Take what is loaded by now out of the garbage collector's sight: Streamlit collects after every run."""
+def settle(page: str) -> bool:
+    """Once a page, take what is loaded by now out of the garbage collector's sight: Streamlit collects after every run."""
     gc.collect()
     gc.freeze()
     return True

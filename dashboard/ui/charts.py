@@ -185,13 +185,36 @@ def _figure(range_: Range, *, unit: str) -> go.Figure:
 
 def _marked(figure: go.Figure, markers: Iterable[Marker]) -> go.Figure:
     zone = context.zone()
-    for marker in markers:
-        # Plotly places an annotated line by the mean of its ends, which it cannot take of dates: two calls instead.
-        at = marker.at.astimezone(zone)
-        figure.add_vline(x=at, line={"dash": "dot", "width": 1, "color": marker.colour})
-        figure.add_annotation(
-            x=at, y=1, yref="paper", text=marker.label, showarrow=False, xanchor="left", yanchor="top", textangle=0
-        )
+    placed = [(marker, marker.at.astimezone(zone)) for marker in markers]
+    # All at once: Plotly checks every line and label again with each one that is added.
+    figure.update_layout(
+        shapes=[
+            {
+                "type": "line",
+                "x0": at,
+                "x1": at,
+                "yref": "paper",
+                "y0": 0,
+                "y1": 1,
+                "line": {"dash": "dot", "width": 1, "color": marker.colour},
+            }
+            for marker, at in placed
+        ],
+        annotations=[
+            {
+                "x": at,
+                "y": 1,
+                "yref": "paper",
+                "text": marker.label,
+                "showarrow": False,
+                "xanchor": "left",
+                "yanchor": "top",
+                "textangle": 0,
+            }
+            for marker, at in placed
+            if marker.label
+        ],
+    )
     return figure
 
 

@@ -9,6 +9,8 @@ from dashboard.ui import headings, operation_words, sources, states, tables, tim
 from services.webservices import ListedService, stage_rank
 
 NAME_SHARE = 0.5
+APPLICATIONS = 20
+"""Rows of the matrix on a page of it: a cell is drawn of several parts, and the whole is drawn anew every 10 s."""
 
 
 def show() -> None:
@@ -31,8 +33,10 @@ def _matrix() -> None:
         return
     managed = [found for found in listed if found.application and found.stage]
     stages = sorted({found.stage for found in managed}, key=lambda stage: (-stage_rank(stage), stage))
+    applications = sorted({found.application for found in managed})
+    shown = tables.pages(len(applications), key="applications", size=APPLICATIONS, what="applications")
     with st.container(border=True, key="matrix"):
-        for application in sorted({found.application for found in managed}):
+        for application in applications[shown]:
             _row(application, stages, [found for found in managed if found.application == application])
     _untagged([found for found in listed if not (found.application and found.stage)])
     sources.show(read_at=reads.services_read_at())
