@@ -59,7 +59,9 @@ def _register(call: Call) -> dict[str, Any]:
             version = str(1 + max((int(row["version"]) for row in numbers if row["version"].isdigit()), default=0))
         document: dict[str, Any] = {"name": name, "version": version}
         document |= {member: asked.get(member) for member in MEMBERS}
-        document["environmentVariables"] = asked.get("environmentVariables") or {}
+        # A null here stops the SDK from listing any environment at all.
+        for member in ("environmentVariables", "python"):
+            document[member] = asked.get(member) or {}
         present = work.execute(
             "SELECT document FROM environments WHERE name = ? AND version = ?", (name, version)
         ).fetchone()

@@ -22,7 +22,7 @@ ENDED = 60_000
 
 
 def test_a_model_is_registered_edited_downloaded_and_deleted(visit: OpenVisit, tmp_path: Path, axe: None) -> None:
-    folder = tmp_path / "journey.zip"
+    folder = tmp_path / "felines.zip"
     with zipfile.ZipFile(folder, "w") as archive:
         archive.writestr("weights.bin", b"0123456789" * 100)
         archive.writestr("words/labels.txt", "cat\ndog\n")
@@ -30,15 +30,15 @@ def test_a_model_is_registered_edited_downloaded_and_deleted(visit: OpenVisit, t
     page = window.page
 
     _upload(page, folder)
-    page.get_by_label("Name", exact=True).fill("journey")
+    page.get_by_label("Name", exact=True).fill("felines")
     page.get_by_label("Name", exact=True).press("Enter")
-    expect(page.get_by_text("journey is a new name: version 1.")).to_be_visible()
+    expect(page.get_by_text("felines is a new name: version 1.")).to_be_visible()
     page.get_by_text("Unpack the zip").click()
     window.check_accessibility()
     page.get_by_role("button", name="Register", exact=True).click()
     expect(page.get_by_text("succeeded").filter(visible=True).first).to_be_visible(timeout=ENDED)
-    page.get_by_role("link", name="Open journey:1").click()
-    expect(page.get_by_role("heading", name="journey:1")).to_be_visible()
+    page.get_by_role("link", name="Open felines:1").click()
+    expect(page.get_by_role("heading", name="felines:1")).to_be_visible()
     expect(page.get_by_text("local operator, through the desk")).to_be_visible()
     window.check_accessibility()
 
@@ -54,7 +54,7 @@ def test_a_model_is_registered_edited_downloaded_and_deleted(visit: OpenVisit, t
     expect(page.get_by_text("Tells cats from dogs").first).to_be_visible()
 
     page.get_by_role("button", name="Download", exact=True).click()
-    save = page.get_by_role("link", name="Save journey-1.zip").first
+    save = page.get_by_role("link", name="Save felines-1.zip").first
     expect(save).to_be_visible(timeout=ENDED)
     with page.expect_download() as saving:
         save.click()
@@ -64,7 +64,7 @@ def test_a_model_is_registered_edited_downloaded_and_deleted(visit: OpenVisit, t
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_text("Planned change").click()
     page.get_by_test_id("stDialog").get_by_role("button", name="Delete").click()
-    expect(page.get_by_text("There is no model version journey:1 here")).to_be_visible(timeout=ENDED)
+    expect(page.get_by_text("There is no model version felines:1 here")).to_be_visible(timeout=ENDED)
 
 
 def test_an_operation_waits_for_its_worker_and_is_seen_to_end_by_who_comes_back(

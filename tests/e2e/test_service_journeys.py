@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from services.bootstrap import Desk
     from tests.e2e.browsing import Visit
     from tests.e2e.conftest import OpenVisit
-    from tests.e2e.stack import Stack
+    from tests.e2e.stack import Stack, until
 
 pytestmark = pytest.mark.slow
 
@@ -152,7 +152,7 @@ def test_a_change_is_planned_applied_and_read_back_and_a_form_outlives_refreshes
     confirm(page, "Apply")
 
     expect(page.get_by_text(re.compile("Last change, .* as it was asked"))).to_be_visible(timeout=LONG)
-    assert desk.gateway.mms.service(NAME).tags["owner"] == "team"
+    until(lambda: desk.gateway.mms.service(NAME).tags.get("owner") == "team", what="the workspace has the new tag")
     page.get_by_role("spinbutton", name="Memory").fill("1.5")
     page.get_by_role("spinbutton", name="Memory").press("Tab")
     expect(page.get_by_role("button", name="Redeploy", exact=True)).to_be_visible()

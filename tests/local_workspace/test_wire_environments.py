@@ -99,3 +99,14 @@ def test_a_version_never_changes_its_contents(local_workspace: RunningWorkspace)
     changed = local_workspace.call("PUT", path, json=document | {"EnvironmentVariables": {"A": "2"}})
     assert changed.status_code == 409
     assert len(local_workspace.ledger(resource="environment", name="frozen")) == 1
+
+
+def test_an_environment_without_a_python_part_does_not_break_the_list(
+    local_workspace: RunningWorkspace, sdk_workspace: Workspace
+) -> None:
+    path = f"/environment/v1.0{local_workspace.resource_id}/environments/bare/versions/1"
+    assert local_workspace.call("PUT", path, json={"Name": "bare"}).status_code == 200
+
+    from azureml.core.environment import Environment
+
+    assert "bare" in Environment.list(sdk_workspace)

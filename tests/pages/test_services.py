@@ -60,7 +60,7 @@ class Azure:
     def __init__(self, services: Sequence[Service]) -> None:
         self._services = list(services)
 
-    def services(self) -> list[Service]:
+    def services(self, *, timeout: float) -> list[Service]:
         """Every service."""
         return self._services
 
