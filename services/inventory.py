@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -125,7 +125,9 @@ class Inventory:
             if error is None:
                 values |= {"succeeded_at": now, "failing_since": None, "marker": marker}
             else:
-                values["failing_since"] = known.failing_since if known is not None and known.failing_since else now
+                # It has not answered since it was asked, not since we stopped waiting for it.
+                began = now - timedelta(seconds=took)
+                values["failing_since"] = known.failing_since if known is not None and known.failing_since else began
             if known is None:
                 work.execute(sa.insert(table).values(workspace=self._workspace, what=what, **values))
             else:

@@ -36,6 +36,8 @@ class Summaries:
         self._note = note
         self._workspace = workspace
         self._clock = clock
+        self.is_failing = False
+        """Whether the last read failed: the next one is then due sooner."""
 
     def refresh(self) -> None:
         """Ask for the last hour; a service without a row has none: what is not known is not written as zero."""
@@ -43,9 +45,11 @@ class Summaries:
         try:
             table = self._logs().ask("service_summary", start=now - WINDOW, end=now)
         except DeskError as error:
+            self.is_failing = True
             self._note("summaries", error.sentence, time.monotonic() - started)
             raise
         self._write(table.dicts(), now)
+        self.is_failing = False
         self._note("summaries", None, time.monotonic() - started)
 
     def _write(self, rows: list[dict[str, Any]], now: datetime) -> None:

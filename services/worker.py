@@ -28,6 +28,7 @@ SERVICES_WHILE_RUNNING_EVERY = 5.0
 MODELS_EVERY = 60.0
 SWEEP_EVERY = 600.0
 SUMMARIES_EVERY = 60.0
+SUMMARIES_WHILE_FAILING_EVERY = 10.0
 ANCHOR_EVERY = 300.0
 CLEAN_UP_EVERY = 600.0
 WAIT_FOR_WORKSPACE_SECONDS = 1.0
@@ -87,6 +88,9 @@ def loops(made: bootstrap.Worker) -> list[Loop]:
     def services_every() -> float:
         return SERVICES_WHILE_RUNNING_EVERY if made.operations.running() else SERVICES_EVERY
 
+    def summaries_every() -> float:
+        return SUMMARIES_WHILE_FAILING_EVERY if made.summaries.is_failing else SUMMARIES_EVERY
+
     def anchor() -> None:
         verdict = made.audit.verify()
         if verdict.is_whole:
@@ -106,7 +110,7 @@ def loops(made: bootstrap.Worker) -> list[Loop]:
         Loop(name="model sizes", every=lambda: MODELS_EVERY, work=made.inventory.measure_models),
         Loop(name="environments", every=lambda: MODELS_EVERY, work=made.inventory.refresh_environments),
         Loop(name="computes", every=lambda: MODELS_EVERY, work=made.inventory.refresh_computes),
-        Loop(name="summaries", every=lambda: SUMMARIES_EVERY, work=made.summaries.refresh),
+        Loop(name="summaries", every=summaries_every, work=made.summaries.refresh),
         Loop(name="anchor", every=lambda: ANCHOR_EVERY, work=anchor),
         Loop(name="clean-up", every=lambda: CLEAN_UP_EVERY, work=clean_up),
     ]
