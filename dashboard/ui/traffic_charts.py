@@ -39,7 +39,7 @@ MARKER_WORDS = {
 def rate(frame: pd.DataFrame, range_: ranges.Range, *, markers: Iterable[charts.Marker] = ()) -> go.Figure:
     """Requests a minute; the step that has not ended yet is left out, or every line would fall at its end."""
     ended = frame[frame["TimeGenerated"] + range_.step <= pd.Timestamp(context.now())] if not frame.empty else frame
-    return charts.rate(ended, range_, markers=markers)
+    return charts.rate(frame if ended.empty else ended, range_, markers=markers)
 
 
 def latency(frame: pd.DataFrame, range_: ranges.Range, *, markers: Iterable[charts.Marker] = ()) -> go.Figure:
