@@ -113,7 +113,7 @@ def button(
         then=then,
         clears=tuple(clears),
     )
-    is_refused = command is not None and not context.person().may(command)
+    is_refused = command is not None and not context.shown_person().may(command)
     if is_refused and command:
         needed = COMMANDS[command].word
         help = f"This needs the role {needed}. Choose another identity, or ask someone who has it."

@@ -45,10 +45,26 @@ def settle(page: str) -> bool:
 
 def person(cookies: Mapping[str, str] | None = None) -> access.Person:
     """Who is asking: a screen passes nothing, a route passes its request's cookies. No session: a viewer."""
-    session = (st.context.cookies if cookies is None else cookies).get(COOKIE)
-    if cookies is None and not isinstance(session, str):
-        # A screen opened without a browser (AppTest) has no cookies; only server-side code can write this.
-        session = st.session_state.get(COOKIE)
+    return _person_of(_session() if cookies is None else cookies.get(COOKIE))
+
+
+def shown_person() -> access.Person:
+    """Who is asking, at most 2 s old: for greying out buttons, never for running a command."""
+    return _shown(_session())
+
+
+@st.cache_data(ttl=2, max_entries=1000, show_spinner=False)
+def _shown(session: str | None) -> access.Person:
+    return _person_of(session)
+
+
+def _session() -> str | None:
+    cookie = st.context.cookies.get(COOKIE)
+    # A screen opened without a browser (AppTest) has no cookies; only server-side code can write into the state.
+    return cookie if isinstance(cookie, str) else st.session_state.get(COOKIE)
+
+
+def _person_of(session: str | None) -> access.Person:
     if not settings().is_local:
         return access.LOCAL_OPERATOR
     return services().sessions.find(session) or access.ANONYMOUS_VIEWER

@@ -65,7 +65,7 @@ def _since(matter: Matter) -> str:
 
 def _on_it(matter: Matter) -> None:
     key = f"have-{matter.id.replace(':', '-')}"
-    if matter.taken_by == context.person().name:
+    if matter.taken_by == context.shown_person().name:
         actions.button(
             "Let go",
             lambda asked: context.services().attention.let_go(asked.by, matter.id),

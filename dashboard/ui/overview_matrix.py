@@ -9,7 +9,7 @@ from dashboard.ui import headings, operation_words, sources, states, tables, tim
 from services.webservices import ListedService, stage_rank
 
 NAME_SHARE = 0.5
-APPLICATIONS = 20
+APPLICATIONS = 10
 """Rows of the matrix on a page of it: a cell is drawn of several parts, and the whole is drawn anew every 10 s."""
 
 
