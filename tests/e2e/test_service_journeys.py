@@ -13,12 +13,13 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.browsing import DESKS, PHONE
 from tests.e2e.service_maker import make_service, open_desk
+from tests.e2e.stack import until
 
 if TYPE_CHECKING:
     from services.bootstrap import Desk
     from tests.e2e.browsing import Visit
     from tests.e2e.conftest import OpenVisit
-    from tests.e2e.stack import Stack, until
+    from tests.e2e.stack import Stack
 
 pytestmark = pytest.mark.slow
 
