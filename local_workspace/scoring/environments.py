@@ -94,7 +94,11 @@ class Environments:
                 if _is_ready(folder):
                     break
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
-                self._lock(descriptor, fcntl.LOCK_EX, line=line, deadline=deadline, cancelled=cancelled)
+                if not self._lock(
+                    descriptor, fcntl.LOCK_EX, line=line, deadline=deadline, cancelled=cancelled, unless=folder
+                ):
+                    # Somebody else built it and uses it by now: it will not be given up for a second build.
+                    continue
                 if not _is_ready(folder):
                     self._build(
                         folder, requirements, lock=descriptor, line=line, deadline=deadline, cancelled=cancelled
@@ -110,8 +114,16 @@ class Environments:
         return Environment(folder=folder, key=key, descriptor=descriptor)
 
     def _lock(
-        self, descriptor: int, kind: int, *, line: Callable[[str], None], deadline: float, cancelled: threading.Event
-    ) -> None:
+        self,
+        descriptor: int,
+        kind: int,
+        *,
+        line: Callable[[str], None],
+        deadline: float,
+        cancelled: threading.Event,
+        unless: Path | None = None,
+    ) -> bool:
+        """Wait for the lock; False when the environment of `unless` got ready meanwhile, and the lock is not held."""
         said = False
         while True:
             try:
@@ -122,10 +134,12 @@ class Environments:
                     said = True
                 if cancelled.wait(LOCK_POLL_SECONDS):
                     raise Unbuildable("The deployment was replaced while its environment was built.") from None
+                if unless is not None and _is_ready(unless):
+                    return False
                 if time.monotonic() > deadline:
                     raise Unbuildable("The environment was not built in time. Deploy again.") from None
             else:
-                return
+                return True
 
     def _build(
         self,

@@ -111,6 +111,32 @@ def test_a_model_without_code_brings_its_framework_at_its_version() -> None:
 
 
 @slow
+def test_who_waited_to_build_what_another_got_ready_uses_it_at_once(environments: Environments) -> None:
+    wanted = Requirements(lines=("six",))
+    in_use = environments.obtain(wanted, line=lambda _: None, cancelled=threading.Event())
+    ready = in_use.folder / "ready.json"
+    kept = ready.read_text()
+    # Both looked before either built: the second now waits for its turn to build, while the first has it in use.
+    ready.unlink()
+    waits, found = threading.Event(), []
+    second = threading.Thread(
+        target=lambda: found.append(
+            environments.obtain(wanted, line=lambda _: waits.set(), cancelled=threading.Event())
+        ),
+        daemon=True,
+    )
+    second.start()
+    assert waits.wait(10), "the second never began to wait"
+
+    ready.write_text(kept)
+    second.join(10)
+
+    assert [each.folder for each in found] == [in_use.folder]
+    for each in (in_use, *found):
+        each.let_go()
+
+
+@slow
 def test_one_build_serves_all_who_ask_for_the_same(environments: Environments) -> None:
     wanted = Requirements(lines=("six",))
     lines: list[str] = []
