@@ -97,9 +97,6 @@ def require(person: Person, command: str) -> None:
         raise Forbidden(f"Your role is {person.role.word}: this needs {article} {needed}; {WHAT_TO_DO}.")
 
 
-WORKER = Person(id="desk/worker", name="the desk", role=Role.OPERATOR, is_local=True)
-"""The desk acting by itself: upkeep and reminders, never a person's command."""
-
 LOCAL_IDENTITIES: dict[str, Person] = {
     role.word: Person(id=f"local/{role.word}", name=f"local {role.word}", role=role, is_local=True) for role in Role
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -116,10 +115,6 @@ class Files:
         for sha256 in set(gone) - kept:
             (self._folder / sha256).unlink(missing_ok=True)
         return len(set(gone) - kept)
-
-    def free_bytes(self) -> int:
-        """Room left where files are kept."""
-        return shutil.disk_usage(self._folder).free
 
     def _note(
         self, sha256: str, name: str, size: int, purpose: str, by: Person, keep_for: timedelta | None

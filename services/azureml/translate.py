@@ -35,8 +35,6 @@ class AnswerLost(Unavailable):
 class Busy(Conflict):
     """Another operation runs on the service: it passes by itself."""
 
-    is_busy = True
-
 
 class Throttled(Unavailable):
     """Azure ML asks for a pause; `retry_after` in seconds when it says how long."""

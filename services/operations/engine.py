@@ -89,10 +89,6 @@ class Work:
         """What an earlier run of this step was about to do; empty on the first."""
         return dict(self.step.result or {})
 
-    def record(self, action: str, *, before: Any = None, after: Any = None) -> None:
-        """An audit entry for what this step did, once however often it runs."""
-        self.duties.journal.record(self.operation, action, f"{self.step.name}:{action}", before=before, after=after)
-
     def pause(self, seconds: float) -> None:
         """Wait, or stop at once when the worker is told to end: the step runs again after the restart."""
         if self.duties.stopping.wait(seconds):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from services.azureml.mms import ModelManagement
+from services.azureml.translate import Busy
 from services.azureml.types import FINAL_SERVICE_STATES, Service
 from services.azureml.types import Operation as AzureOperation
 from services.errors import Conflict, DeskError, NotFound
@@ -99,13 +100,6 @@ def until_free(work: Work, act: Any) -> Any:
     while True:
         try:
             return act()
-        except Conflict as error:
-            if not is_busy(error):
-                raise
+        except Busy as error:
             work.note(f"{error.sentence} Waiting for it to end.")
             work.pause(2.0)
-
-
-def is_busy(error: Conflict) -> bool:
-    """Whether Azure refused because another operation runs on the service, which passes by itself."""
-    return getattr(error, "is_busy", False)

@@ -16,9 +16,6 @@ from services.sealed import Sealed
 from services.storage import ledger
 from services.storage.database import Database
 
-LINES_KEPT = 5_000
-UNSCHEDULED: tuple[State, ...] = ("succeeded", "failed", "stopped")
-
 
 class Journal:
     """The worker's pen."""
@@ -137,22 +134,6 @@ class Journal:
                 after=error if error else receipt,
                 operation=operation.id,
                 event=f"{operation.id}:{operation.leg}:end",
-            )
-
-    def record(self, operation: Operation, action: str, event: str, *, before: Any = None, after: Any = None) -> None:
-        """An audit entry for what a step did, once however often the step runs."""
-        with self._database.writing() as work:
-            self._audit.record(
-                work,
-                asker(operation),
-                action,
-                operation.subject_kind,
-                operation.subject,
-                reason=operation.reason,
-                before=before,
-                after=after,
-                operation=operation.id,
-                event=f"{operation.id}:{event}",
             )
 
     def _update_step(self, operation: str, position: int, values: dict[str, Any]) -> None:
