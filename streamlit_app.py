@@ -28,10 +28,12 @@ def _open() -> None:
     import pyarrow  # noqa: F401
 
     from dashboard import context
+    from services import scratch
     from services.errors import DeskError
 
     try:
         context.services()
+        scratch.settle(context.settings().scratch / scratch.DESK)
     except DeskError as error:
         # Each screen tries again and says this sentence until it works.
         LOG.warning("%s", error.sentence)

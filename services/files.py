@@ -13,7 +13,8 @@ from typing import BinaryIO
 
 import sqlalchemy as sa
 
-from services.access import Person
+from services import scratch
+from services.access import Person, require
 from services.clock import Clock
 from services.errors import Invalid, NotFound
 from services.storage import ledger
@@ -23,6 +24,9 @@ BLOCK = 1 << 20
 CODE_LIMIT = 50 << 20
 MODEL_LIMIT = 1 << 30
 FETCHED_KEPT_FOR = timedelta(days=7)
+_INCOMING = ".incoming-"
+LOG = "log"
+"""The purpose of a saved container log: whoever may read logs may save one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +53,9 @@ class Files:
     def keep(
         self, content: BinaryIO, *, name: str, purpose: str, by: Person, limit: int, keep_for: timedelta | None = None
     ) -> StoredFile:
-        """Copy a file in blocks under its hash; `purpose` is code, model, bundle or fetched; `limit` in bytes."""
+        """Copy a file in blocks under its hash; `purpose` is code, model, bundle, fetched or log; `limit` in bytes."""
         digest, size = hashlib.sha256(), 0
-        descriptor, temporary = tempfile.mkstemp(dir=self._folder, prefix=".incoming-")
+        descriptor, temporary = tempfile.mkstemp(dir=self._folder, prefix=_INCOMING)
         try:
             with os.fdopen(descriptor, "wb") as target:
                 while block := content.read(BLOCK):
@@ -82,18 +86,17 @@ class Files:
 
     def find(self, sha256: str, name: str | None = None) -> StoredFile:
         """What is known of a file."""
-        query = sa.select(ledger.files).where(
-            ledger.files.c.sha256 == sha256, ledger.files.c.workspace == self._workspace
-        )
-        if name is not None:
-            query = query.where(ledger.files.c.name == name)
-        with self._database.reading() as look:
-            row = look.execute(query).first()
-        if row is None:
+        found = self._find(sha256, name)
+        if found is None:
             raise NotFound("This file is not kept here any more: upload or fetch it again.")
-        return StoredFile(
-            sha256=row.sha256, name=row.name, size=row.size, purpose=row.purpose, created_at=row.created_at
-        )
+        return found
+
+    def hand_out(self, person: Person, sha256: str, name: str) -> StoredFile:
+        """A file to be saved by a person: a log by who may read logs, all else by who may download."""
+        found = self._find(sha256, name)
+        # Whether a file is kept here at all is said only to who may download it.
+        require(person, "logs.follow" if found is not None and found.purpose == LOG else "model.download")
+        return self.find(sha256, name)
 
     def read(self, sha256: str) -> Iterator[bytes]:
         """The bytes, block by block."""
@@ -114,7 +117,22 @@ class Files:
             )
         for sha256 in set(gone) - kept:
             (self._folder / sha256).unlink(missing_ok=True)
+        scratch.sweep(self._folder, pattern=f"{_INCOMING}*", older_than=scratch.UNSWEPT_FOR)
         return len(set(gone) - kept)
+
+    def _find(self, sha256: str, name: str | None) -> StoredFile | None:
+        query = sa.select(ledger.files).where(
+            ledger.files.c.sha256 == sha256, ledger.files.c.workspace == self._workspace
+        )
+        if name is not None:
+            query = query.where(ledger.files.c.name == name)
+        with self._database.reading() as look:
+            row = look.execute(query).first()
+        if row is None:
+            return None
+        return StoredFile(
+            sha256=row.sha256, name=row.name, size=row.size, purpose=row.purpose, created_at=row.created_at
+        )
 
     def _note(
         self, sha256: str, name: str, size: int, purpose: str, by: Person, keep_for: timedelta | None

@@ -88,6 +88,11 @@ class Settings(BaseSettings):
         return self.data / "files"
 
     @property
+    def scratch(self) -> Path:
+        """Temporary files, a folder for each process."""
+        return self.data / "scratch"
+
+    @property
     def connection(self) -> Path:
         """The local workspace's `connection.json`."""
         return (self.workspace_connection or self.data / "workspace" / "connection.json").expanduser().resolve()

@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 from typing import IO
 
-from services import bootstrap
+from services import bootstrap, scratch
 from services.azureml.preload import load_sdk
 from services.errors import DeskError
 from services.health import BEAT_SECONDS
@@ -50,6 +50,10 @@ def main() -> int:
     except DeskError as error:
         log.error(error.sentence)
         return 1
+    # Only under the lock is all that lies there left over from a worker that was killed.
+    own = settings.scratch / settings.worker_id
+    scratch.sweep(own)
+    scratch.settle(own)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -101,6 +105,7 @@ def loops(made: bootstrap.Worker) -> list[Loop]:
     def clean_up() -> None:
         made.sealed.discard_expired()
         made.files.clean_up()
+        scratch.sweep(made.settings.scratch / scratch.DESK, older_than=scratch.UNSWEPT_FOR)
 
     return [
         Loop(name="heartbeat", every=lambda: BEAT_SECONDS, work=lambda: made.health.beat(made.settings.worker_id)),
