@@ -19,6 +19,7 @@ from services.azureml.fields import FIELDS, Field, Target, find, for_target, for
 from services.errors import Invalid
 from services.planning import environments
 from services.planning.access_rules import check_own_key
+from services.planning.certificates import check_certificate
 from services.planning.problems import Problem
 from services.planning.wanted import SEALED, CodeRef, EnvironmentRef, Wanted, is_scaler_field
 
@@ -145,6 +146,10 @@ def wanted() -> tuple[Wanted, list[Problem]]:
     target: Target = get("target")
     for name in ("primary_key", "secondary_key"):
         problems += check_own_key(get(name) or "", field=name)
+    if target == "ACI":
+        certificate, certificate_key = get("ssl_cert_pem_file") or "", get("ssl_key_pem_file") or ""
+        host = (get("ssl_cname") or "").strip()
+        problems += check_certificate(certificate, certificate_key, host, now=context.now())
     asked = Wanted(
         service=(get("service") or "").strip(),
         target=target,
