@@ -99,6 +99,7 @@ class Worker:
 
     settings: Settings
     clock: Clock
+    workspace: str
     engine: Engine
     inventory: Inventory
     summaries: Summaries
@@ -189,6 +190,7 @@ def worker(settings: Settings | None = None) -> Worker:
     return Worker(
         settings=settings,
         clock=clock,
+        workspace=workspace,
         engine=Engine(
             ledger,
             kinds=KINDS,

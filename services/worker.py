@@ -29,6 +29,7 @@ MODELS_EVERY = 60.0
 SWEEP_EVERY = 600.0
 SUMMARIES_EVERY = 60.0
 SUMMARIES_WHILE_FAILING_EVERY = 10.0
+ABANDONED_EVERY = 15.0
 ANCHOR_EVERY = 300.0
 CLEAN_UP_EVERY = 600.0
 WAIT_FOR_WORKSPACE_SECONDS = 1.0
@@ -102,6 +103,9 @@ def loops(made: bootstrap.Worker) -> list[Loop]:
         else:
             log.error("The audit log is not whole: %s", verdict.sentence)
 
+    def abandoned() -> None:
+        made.engine.stop_abandoned(workspace=made.workspace)
+
     def clean_up() -> None:
         made.sealed.discard_expired()
         made.files.clean_up()
@@ -116,6 +120,7 @@ def loops(made: bootstrap.Worker) -> list[Loop]:
         Loop(name="environments", every=lambda: MODELS_EVERY, work=made.inventory.refresh_environments),
         Loop(name="computes", every=lambda: MODELS_EVERY, work=made.inventory.refresh_computes),
         Loop(name="summaries", every=summaries_every, work=made.summaries.refresh),
+        Loop(name="abandoned work", every=lambda: ABANDONED_EVERY, work=abandoned),
         Loop(name="anchor", every=lambda: ANCHOR_EVERY, work=anchor),
         Loop(name="clean-up", every=lambda: CLEAN_UP_EVERY, work=clean_up),
     ]

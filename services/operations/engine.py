@@ -18,6 +18,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 
 from services.access import require
 from services.errors import DeskError, Unavailable
+from services.operations.abandoned import stop_abandoned
 from services.operations.journal import Journal, asker
 from services.operations.leases import Leases
 from services.operations.records import VERSION, Operation, Step
@@ -156,6 +157,7 @@ class Engine:
         self._stopping = threading.Event()
         self._after = after
         self._duties = Duties(journal=journal, leases=leases, stopping=self._stopping, tools=tools)
+        self._database = database
         config: DBOSConfig = {
             "name": APPLICATION,
             "system_database_engine": database.engine_for_dbos(),
@@ -175,6 +177,10 @@ class Engine:
         DBOS.register_queue(
             QUEUE, worker_concurrency=WORKERS, polling_interval_sec=POLL_SECONDS, on_conflict="always_update"
         )
+
+    def stop_abandoned(self, *, workspace: str) -> int:
+        """Leave to a person what nothing works on any more; return how many there were."""
+        return stop_abandoned(self._database, self._duties.journal, workspace=workspace)
 
     def close(self) -> None:
         """Let steps stop where they are; they run again after the next launch."""
