@@ -17,8 +17,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard import context
-from services.access import ANONYMOUS_VIEWER, require
-from services.errors import DeskError
+from services.access import ANONYMOUS_VIEWER
+from services.errors import DeskError, Forbidden
 from services.sessions import ABSOLUTE_AGE
 
 LOG = logging.getLogger("desk.routes")
@@ -131,9 +131,11 @@ def _choose(wanted: str, before: str | None) -> Response:
 
 def download(request: Request) -> Response:
     """A kept file by its hash, to who may download; `st.download_button`'s address would answer anyone."""
-    require(context.person(request.cookies), "model.download")
+    person = context.person(request.cookies)
+    if person == ANONYMOUS_VIEWER:
+        raise Forbidden("Who downloads has to be known: choose an identity at the top of the desk first.")
     files = context.services().files
-    stored = files.find(request.path_params["sha256"], request.path_params["name"])
+    stored = files.hand_out(person, request.path_params["sha256"], request.path_params["name"])
     return FileResponse(
         files.path(stored.sha256),
         filename=stored.name,

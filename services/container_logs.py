@@ -16,7 +16,7 @@ from typing import Literal
 from services.access import Person
 from services.azureml.mms import ModelManagement
 from services.clock import Clock
-from services.files import Files, StoredFile
+from services.files import LOG, Files, StoredFile
 from services.live import Live
 from services.operations.desk import Operations
 from services.scrubbing import scrub
@@ -121,7 +121,7 @@ class ContainerLogs:
         return self._files.keep(
             io.BytesIO(text.encode()),
             name=f"{name}-{'init-' if init else ''}{stamp}.log",
-            purpose="log",
+            purpose=LOG,
             by=person,
             limit=LARGEST_FILE,
             keep_for=KEPT_FOR,

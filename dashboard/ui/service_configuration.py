@@ -29,28 +29,30 @@ def show(listed: ListedService) -> None:
     headings.section("Access and insights", "Each is one safe action, with its plan first.")
     service_switches.show(listed)
     _contents(listed)
-    headings.section("Settings", "Change what you need: the plan appears beneath, nothing is sent before you apply it.")
+    headings.section(
+        "Settings",
+        "Change what you need: the plan appears beneath, nothing is sent before you apply it."
+        if service_fields.may_edit()
+        else "As they are now. Changing them needs the role operator.",
+    )
     now = context.services().deployments.wanted_now(listed.service.name)
-    edits = service_fields.edits(now.service)
-    wanted, typos = _wanted(now, edits)
-    problems = [*typos, *(context.services().deployments.check(wanted) if edits else ())]
+    edits = service_fields.edits(now)
+    wanted = _wanted(now, edits)
+    problems = context.services().deployments.check(wanted) if edits else []
     service_fields.show(now, wanted, problems)
     if edits:
         _apply(wanted, problems)
 
 
-def _wanted(now: Wanted, edits: Mapping[str, Any]) -> tuple[Wanted, list[Problem]]:
-    """What the edits make of the service, and what is wrong with how they are typed."""
-    words = {name: edits[name] for name in service_fields.WORDS if name in edits}
-    settings = {name: value for name, value in edits.items() if name not in words}
-    tags, typos = service_fields.tags(words["tags"]) if "tags" in words else (now.tags, [])
-    wanted = replace(
+def _wanted(now: Wanted, edits: Mapping[str, Any]) -> Wanted:
+    """What the edits make of the service."""
+    settings = {name: value for name, value in edits.items() if name not in service_fields.WORDS}
+    return replace(
         now,
         configuration=settled({**now.configuration, **settings}, target=now.target),
-        tags=tags,
-        description=words.get("description", now.description).strip(),
+        tags=edits.get("tags", now.tags),
+        description=edits.get("description", now.description).strip(),
     )
-    return wanted, typos
 
 
 def _apply(wanted: Wanted, problems: list[Problem]) -> None:

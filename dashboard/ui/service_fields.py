@@ -7,7 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.ui import service_plan
+from dashboard import context
+from dashboard.ui import deploy_fields, service_plan, tag_editor
 from services.azureml.fields import GROUPS, Field, Group, Target, defaults, for_target
 from services.planning.plan import same
 from services.planning.plan import show as value_words
@@ -24,19 +25,36 @@ TITLES: Mapping[Group, str] = {
     "tls": "TLS and encryption",
 }
 WORDS = ("tags", "description")
+"""What is changed besides settings."""
 ELSEWHERE = frozenset({"auth_enabled", "token_auth_enabled", "enable_app_insights"})
 """Changed by a switch of their own, where each means what it says."""
 
 
-def edits(service: str) -> dict[str, Any]:
+def edits(now: Wanted) -> dict[str, Any]:
     """What was typed and not applied yet, by field; outlives a look at another view."""
-    kept: dict[str, Any] = st.session_state.setdefault(f"edits-{service}", {})
+    kept = _kept(now.service)
+    key, there = _tags_key(now.service), dict(now.tags)
+    start = st.session_state.get(f"{key}-start")
+    typed = there if start is None else tag_editor.typed_now(key)
+    if typed in (there, start):
+        kept.pop("tags", None)
+    else:
+        kept["tags"] = typed
+    if start != there and typed == start:
+        # Somebody else changed them while nothing was typed here: begin with what is there now.
+        _begin_tags(now.service)
     return kept
 
 
 def discard(service: str) -> None:
     """Forget what was typed."""
     st.session_state.pop(f"edits-{service}", None)
+    _begin_tags(service)
+
+
+def may_edit() -> bool:
+    """Whether this person may apply what is typed here; the service checks again."""
+    return context.shown_person().may("service.update")
 
 
 def show(now: Wanted, wanted: Wanted, problems: Sequence[Problem]) -> None:
@@ -47,36 +65,32 @@ def show(now: Wanted, wanted: Wanted, problems: Sequence[Problem]) -> None:
             st.markdown(f"**{TITLES.get(group, group.capitalize())}**")
             if group == "tls" and now.target == "ACI":
                 st.caption("TLS is changed on Deploy, where its certificate and key can be given.")
-            with st.grid(3, min_column_width=230):
-                for field in fields:
-                    with st.container():
-                        _field(field, now, wanted)
-                        service_plan.problems(problems, field.name)
+            # Switches have a row of their own: they say which of the fields beneath mean something.
+            for row in ([one for one in fields if one.kind == "bool"], [one for one in fields if one.kind != "bool"]):
+                _row(row, now, wanted, problems)
     st.markdown("**Tags and description**")
     with st.grid(2, min_column_width=300):
         with st.container():
-            _text(now, "tags", "Tags, one a line: key=value", "\n".join(f"{k}={v}" for k, v in now.tags.items()))
-            service_plan.problems(problems, "tags")
+            key = _tags_key(now.service)
+            st.session_state.setdefault(f"{key}-start", dict(now.tags))
+            if may_edit():
+                tag_editor.edit(now.tags, key=key)
+            else:
+                st.code("\n".join(f"{name} = {value}" for name, value in now.tags.items()) or "none", language=None)
+            st.caption("`application` and `stage` say where it stands on the Overview.")
         with st.container():
-            _text(now, "description", "Description", now.description)
+            _description(now)
             service_plan.problems(problems, "description")
 
 
-def tags(text: str) -> tuple[dict[str, str], list[Problem]]:
-    """Tags from lines of `key=value`, and what is wrong with a line."""
-    found: dict[str, str] = {}
-    problems: list[Problem] = []
-    for line in text.splitlines():
-        key, is_pair, value = (part.strip() for part in line.partition("="))
-        if not line.strip():
-            continue
-        if not is_pair or not key:
-            problems.append(Problem(field="tags", sentence=f"Write “{line.strip()}” as key=value, or take it away."))
-        elif key in found:
-            problems.append(Problem(field="tags", sentence=f"The tag {key} stands there twice: keep one."))
-        else:
-            found[key] = value
-    return found, problems
+def _row(fields: Sequence[Field], now: Wanted, wanted: Wanted, problems: Sequence[Problem]) -> None:
+    if not fields:
+        return
+    with st.grid(3, min_column_width=230):
+        for field in fields:
+            with st.container():
+                _field(field, now, wanted)
+                service_plan.problems(problems, field.name)
 
 
 def _is_offered(field: Field, wanted: Wanted) -> bool:
@@ -95,14 +109,14 @@ def _field(field: Field, now: Wanted, wanted: Wanted) -> None:
     if field.name == "autoscale_enabled":
         present = scales(now.configuration)
     key = _seed(now.service, field.name, present, field)
-    label, help = f"{field.label} ({field.unit})" if field.unit else field.label, _help(field, now.target)
+    label, help = deploy_fields.label(field), _help(field, now.target)
     placeholder = "not set" if usual is None else f"default {value_words(usual)}"
     change: dict[str, Any] = {
         "key": key,
         "help": help,
         "on_change": _note,
         "args": (now.service, field.name, present),
-        "disabled": field.group == "tls" and field.name.startswith("ssl_"),
+        "disabled": not may_edit() or (field.group == "tls" and field.name.startswith("ssl_")),
     }
     if field.kind == "bool":
         st.toggle(label, **change)
@@ -114,24 +128,22 @@ def _field(field: Field, now: Wanted, wanted: Wanted) -> None:
         st.text_input(label, placeholder=placeholder, **change)
 
 
-def _text(now: Wanted, name: str, label: str, present: str) -> None:
-    key = _seed(now.service, name, present, None)
+def _description(now: Wanted) -> None:
     st.text_area(
-        label,
-        key=key,
+        "Description",
+        key=_seed(now.service, "description", now.description, None),
         height=110,
         on_change=_note,
-        args=(now.service, name, present),
-        help="Tags `application` and `stage` say where it stands on the Overview."
-        if name == "tags"
-        else "An update cannot empty it.",
+        args=(now.service, "description", now.description),
+        disabled=not may_edit(),
+        help="An update cannot empty it.",
     )
 
 
 def _seed(service: str, name: str, present: Any, field: Field | None) -> str:
     """Put what was typed, else what is there now, into the widget."""
     key = f"field-{service}-{name}"
-    value = edits(service).get(name, present)
+    value = _kept(service).get(name, present)
     if field is not None and value is not None:
         value = {"bool": bool, "int": int, "float": float}.get(field.kind, str)(value)
     if field is not None and field.kind == "bool":
@@ -145,9 +157,24 @@ def _note(service: str, name: str, present: Any) -> None:
     value = st.session_state[f"field-{service}-{name}"]
     value = None if value == "" and present is None else value
     if same(value, present):
-        edits(service).pop(name, None)
+        _kept(service).pop(name, None)
     else:
-        edits(service)[name] = value
+        _kept(service)[name] = value
+
+
+def _kept(service: str) -> dict[str, Any]:
+    kept: dict[str, Any] = st.session_state.setdefault(f"edits-{service}", {})
+    return kept
+
+
+def _tags_key(service: str) -> str:
+    """The editor's key, another one each time it begins anew: the browser keeps what was typed under the old one."""
+    return f"tags-{service}-{st.session_state.get(f'tags-round-{service}', 0)}"
+
+
+def _begin_tags(service: str) -> None:
+    tag_editor.forget(_tags_key(service))
+    st.session_state[f"tags-round-{service}"] = st.session_state.get(f"tags-round-{service}", 0) + 1
 
 
 def _help(field: Field, target: Target) -> str:

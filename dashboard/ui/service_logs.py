@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard import actions, context
 from dashboard.ui import errors, filters, sources, tables
+from services.access import ANONYMOUS_VIEWER
 from services.container_logs import READ_AGAIN_SECONDS, SEVERITIES, TAILS, LogLine, matching
 from services.errors import Conflict
 from services.webservices import ListedService
@@ -92,12 +93,15 @@ def _download(name: str, shown: Sequence[LogLine], *, init: bool) -> None:
         stored = context.services().container_logs.keep(asked.by, name, shown, init=init)
         st.session_state[f"log-file-{name}"] = (stored.sha256, stored.name)
 
+    # The route that hands files out wants to know who asks.
+    is_unknown = context.shown_person() == ANONYMOUS_VIEWER
     actions.button(
         "Prepare download" if not kept else "Prepare again",
         keep,
         key=f"log-keep-{name}",
-        # The route that hands files out asks for this.
-        command="model.download",
+        command="logs.follow",
         started="The lines shown can be saved for a day.",
+        disabled=is_unknown,
+        help="Choose an identity first: the desk hands files only to who is known." if is_unknown else None,
         icon=":material/file_save:",
     )

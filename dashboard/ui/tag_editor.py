@@ -25,10 +25,21 @@ def edit(start: Mapping[str, str], *, key: str, what: str = "tag") -> dict[str, 
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small", wrap=False):
             visibility: Literal["visible", "collapsed"] = "visible" if position == 0 else "collapsed"
             typed_name = st.text_input(
-                "Name", name, key=f"{key}-name-{number}", label_visibility=visibility, placeholder="name"
+                "Name",
+                name,
+                key=f"{key}-name-{number}",
+                label_visibility=visibility,
+                placeholder="name",
+                # What was typed outlives a look at another view.
+                persist_state="session",
             )
             typed_value = st.text_input(
-                "Value", value, key=f"{key}-value-{number}", label_visibility=visibility, placeholder="value"
+                "Value",
+                value,
+                key=f"{key}-value-{number}",
+                label_visibility=visibility,
+                placeholder="value",
+                persist_state="session",
             )
             st.button(
                 "Remove",

@@ -227,16 +227,36 @@ def test_an_edit_shows_its_plan_and_what_needs_a_redeploy_says_the_downtime(open
 def test_an_edit_outlives_a_look_at_another_view(open_page: OpenPage, desk: Desk) -> None:
     read(desk, WINE)
     page = open_page("service", identity="operator", name="wine-dev", view="Configuration")
-    page.text_area(key="field-wine-dev-tags").set_value("stage=dev\nowner").run()
-    assert "as key=value" in words(page)
+    page.text_area(key="field-wine-dev-description").set_value("seasonal").run()
+    page.button(key="tags-wine-dev-0-add").click().run()
+    page.text_input(key="tags-wine-dev-0-value-2").set_value("team").run()
+    assert "The tag with the value 'team' has no name" in words(page)
 
     page.session_state["view"] = "History"
     page.run()
     page.session_state["view"] = "Configuration"
     page.run()
 
-    assert page.text_area(key="field-wine-dev-tags").value == "stage=dev\nowner"
+    assert page.text_area(key="field-wine-dev-description").value == "seasonal"
+    assert page.text_input(key="tags-wine-dev-0-value-2").value == "team"
     assert page.button(key="configuration-apply").disabled
+
+
+def test_tags_are_planned_and_discarded_and_follow_the_service_while_untouched(open_page: OpenPage, desk: Desk) -> None:
+    read(desk, WINE)
+    page = open_page("service", identity="operator", name="wine-dev", view="Configuration")
+    page.text_input(key="tags-wine-dev-0-value-1").set_value("prod").run()
+    assert "1 change to wine-dev" in words(page)
+
+    page.button(key="configuration-discard").click().run()
+    assert page.text_input(key="tags-wine-dev-1-value-1").value == "dev"
+    assert "configuration-apply" not in {button.key for button in page.button}
+
+    read(desk, replace(WINE, tags={"application": "wine", "stage": "test"}))
+    page.run()
+
+    assert page.text_input(key="tags-wine-dev-2-value-1").value == "test"
+    assert "configuration-apply" not in {button.key for button in page.button}
 
 
 def test_an_edit_that_is_taken_back_is_no_change(open_page: OpenPage, desk: Desk) -> None:

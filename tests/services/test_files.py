@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.access import LOCAL_IDENTITIES
-from services.errors import Invalid, NotFound
+from services.errors import Forbidden, Invalid, NotFound
 from services.files import Files
 from services.storage.database import Database
 
@@ -110,3 +110,17 @@ def test_a_file_stays_while_one_of_its_names_is_kept(files: Files, watch: Watch)
     assert files.clean_up() == 0
     assert files.path(sha256).exists()
     assert files.find(sha256).name == "b.zip"
+
+
+def test_a_log_is_handed_to_who_may_read_logs_and_all_else_to_who_may_download(files: Files) -> None:
+    viewer, code = LOCAL_IDENTITIES["viewer"], keep(files, b"def run(data): ...")
+    log = files.keep(io.BytesIO(b"it starts"), name="wine.log", purpose="log", by=viewer, limit=100).sha256
+
+    assert files.hand_out(viewer, log, "wine.log").purpose == "log"
+    with pytest.raises(Forbidden, match="needs an operator"):
+        files.hand_out(viewer, code, "code.zip")
+    with pytest.raises(Forbidden):
+        files.hand_out(viewer, "0" * 64, "secret.pkl")
+    assert files.hand_out(OPERATOR, code, "code.zip").purpose == "code"
+    with pytest.raises(NotFound):
+        files.hand_out(OPERATOR, "0" * 64, "secret.pkl")
