@@ -174,7 +174,7 @@ def worker(settings: Settings | None = None) -> Worker:
     inventory = Inventory(
         mirror,
         gateway.mms,
-        environments=gateway.registry.environments,
+        environments=gateway.mms.environments,
         model_bytes=partial(model_bytes, gateway),
         workspace=workspace,
         clock=clock,

@@ -24,6 +24,12 @@ from services.storage.database import Database
 SERVICES_SECONDS = 10.0
 """An Azure that takes longer than this for its list of services counts as not answering."""
 
+OLDER_ENVIRONMENTS = 9
+"""How many versions before the newest are offered."""
+ENVIRONMENTS_AT_ONCE = 20
+CURATED = "AzureML-"
+"""Azure's own environments: there are many, and of each only the newest is meant to be used."""
+
 
 class Source(Protocol):
     """What the inventory is read from: the worker's raw way to Azure ML."""
@@ -36,6 +42,9 @@ class Source(Protocol):
 
     def find_model(self, model_id: str) -> ModelVersion | None:
         """One version, or None."""
+
+    def find_environment(self, name: str, version: str) -> EnvironmentVersion | None:
+        """One version of an environment, or None."""
 
     def computes(self) -> list[Compute]:
         """Every compute target."""
@@ -54,7 +63,7 @@ class Inventory:
         workspace: str,
         clock: Clock,
     ) -> None:
-        """`environments` lists them through the SDK; `model_bytes` asks the size of a version's files, None = not said."""
+        """`environments` lists the newest version of each; `model_bytes` asks the size of a version's files, None = not said."""
         self._database = database
         self._source = source
         self._environments = environments
@@ -62,6 +71,8 @@ class Inventory:
         self._workspace = workspace
         self._clock = clock
         self._sweep = int(time.time())
+        self._no_environments: set[tuple[str, str]] = set()
+        """Older versions that were asked for and are not there."""
 
     def refresh_services(self) -> None:
         """Read all services; note every change of state."""
@@ -278,9 +289,33 @@ class Inventory:
         work.execute(update.values(is_latest=is_newest))
 
     def _environment_rows(self) -> list[dict[str, Any]]:
-        return [
-            {"name": found.name, "version": found.version, "content": found.to_json()} for found in self._environments()
-        ]
+        newest = self._environments()
+        versions = [*newest, *self._older_environments(newest)]
+        return [{"name": found.name, "version": found.version, "content": found.to_json()} for found in versions]
+
+    def _older_environments(self, newest: list[EnvironmentVersion]) -> Iterator[EnvironmentVersion]:
+        """The versions before the newest: Azure lists only that one, and a version never changes, so each is read once."""
+        table = mirror.environments
+        with self._database.reading() as look:
+            known = {
+                (row.name, row.version): row.content
+                for row in look.execute(
+                    sa.select(table.c.name, table.c.version, table.c.content).where(
+                        table.c.workspace == self._workspace
+                    )
+                )
+            }
+        asked = 0
+        for wanted in older_versions(newest):
+            if wanted in known:
+                yield EnvironmentVersion.from_json(known[wanted])
+            elif wanted not in self._no_environments and asked < ENVIRONMENTS_AT_ONCE:
+                asked += 1
+                found = self._source.find_environment(*wanted)
+                if found is None:
+                    self._no_environments.add(wanted)
+                else:
+                    yield found
 
     def _compute_rows(self) -> list[dict[str, Any]]:
         return [{"name": found.name, "content": found.to_json()} for found in self._source.computes()]
@@ -291,3 +326,12 @@ class Inventory:
             work.execute(sa.delete(table).where(table.c.workspace == self._workspace))
             if rows:
                 work.execute(sa.insert(table), [{"workspace": self._workspace, "read_at": now, **row} for row in rows])
+
+
+def older_versions(newest: Iterable[EnvironmentVersion]) -> Iterator[tuple[str, str]]:
+    """Names and numbers of the versions that may lie before the newest of each; Azure counts them from 1."""
+    for found in newest:
+        if found.version.isdigit() and not found.name.startswith(CURATED):
+            number = int(found.version)
+            for version in range(number - 1, max(0, number - 1 - OLDER_ENVIRONMENTS), -1):
+                yield found.name, str(version)

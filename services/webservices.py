@@ -149,9 +149,11 @@ class Webservices:
         return [Compute.from_json(content) for content in self._contents(mirror.computes, mirror.computes.c.name)]
 
     def environments(self) -> list[EnvironmentVersion]:
-        """The newest version of every environment, as last read."""
+        """The versions of every environment, as last read, by name and the newest first."""
         contents = self._contents(mirror.environments, mirror.environments.c.name)
-        return [EnvironmentVersion.from_json(content) for content in contents]
+        found = [EnvironmentVersion.from_json(content) for content in contents]
+        newest_first = sorted(found, key=lambda one: (len(one.version), one.version), reverse=True)
+        return sorted(newest_first, key=lambda one: one.name)
 
     # Commands
 

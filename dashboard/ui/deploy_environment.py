@@ -89,7 +89,7 @@ def _registered(live: Service | None) -> None:
         placeholder="Choose one",
         persist_state="session",
         width=420,
-        help="The newest version of each, and the one that runs today.",
+        help="The newest versions of each, and the one that runs today.",
     )
 
 
@@ -149,8 +149,8 @@ def _take_file() -> None:
     st.session_state["deploy-environment-taken"] = sent.file_id
     # One character more than a list of packages may have: then the rule says so.
     text = sent.getvalue()[: environments.MAX_FILE_CHARACTERS + 1].decode("utf-8", errors="replace")
-    draft.put("environment_text", text)
-    draft.put("environment_kind", "conda" if sent.name.lower().endswith((".yml", ".yaml")) else "pip")
+    is_conda = sent.name.lower().endswith((".yml", ".yaml"))
+    draft.take(environment_text=text, environment_kind="conda" if is_conda else "pip")
 
 
 def _difference(chosen: Mapping[str, Any], live: Service | None) -> None:

@@ -7,14 +7,14 @@ Everything but the methods under "Changes" works with a credential that may only
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from services.azureml import payloads
 from services.azureml.access import Access
 from services.azureml.secrets import Keys, ServiceToken, Slot, service_token
-from services.azureml.types import MARK, Compute, ModelVersion, Operation, Service
+from services.azureml.types import MARK, Compute, EnvironmentVersion, ModelVersion, Operation, Service
 from services.azureml.wire import CHANGE_SECONDS, READ_SECONDS, Reply, Wire
 from services.errors import NotFound, Unavailable
 from services.scrubbing import remember, scrub
@@ -137,24 +137,12 @@ class ModelManagement:
         url = self.wire.mms("models", timeout=timeout)
         for _ in range(_MOST_PAGES * 10):
             page = self._json(url, doing="list the models", params=params, timeout=timeout)
-            yield [payloads.model_version(row) for row in page.get("value") or ()]
+            yield payloads.readable(page.get("value"), payloads.model_version)
             following = parse_qs(urlsplit(page.get("nextLink") or "").query)
             step = {key: following[key][0] for key in ("$skipToken", "offset") if key in following}
             if not step:
                 return
             params |= step
-
-    def newest_models(
-        self, *, until: Callable[[ModelVersion], bool], timeout: float = LIST_SECONDS
-    ) -> list[ModelVersion]:
-        """The versions newer than the first for which `until` is true."""
-        newest: list[ModelVersion] = []
-        for page in self.model_pages(timeout=timeout):
-            for version in page:
-                if until(version):
-                    return newest
-                newest.append(version)
-        return newest
 
     def model(self, model_id: str, *, timeout: float = READ_SECONDS) -> ModelVersion:
         """One version by `name:version`; `NotFound` when there is none."""
@@ -176,6 +164,30 @@ class ModelManagement:
                     return version
         return None
 
+    # Environments
+
+    def environments(self, *, timeout: float = LIST_SECONDS) -> list[EnvironmentVersion]:
+        """The newest version of each; the SDK's own list fails as a whole at one it cannot read."""
+        deadline = time.monotonic() + timeout
+        url = self._environment_url("", timeout=timeout)
+        params: dict[str, str] = {}
+        rows: list[EnvironmentVersion] = []
+        for _ in range(_MOST_PAGES):
+            page = self._json(url, doing="list the environments", params=params or None, timeout=_left(deadline))
+            rows += payloads.readable(page.get("value"), payloads.environment)
+            if not page.get("continuationToken"):
+                return rows
+            params = {"continuation": str(page["continuationToken"])}
+        raise Unavailable("Azure ML's list of environments does not end. Try again in a minute.")
+
+    def find_environment(self, name: str, version: str, *, timeout: float = READ_SECONDS) -> EnvironmentVersion | None:
+        """One version, or None."""
+        url = self._environment_url(f"{quote(name, safe='')}/versions/{quote(version, safe='')}", timeout=timeout)
+        try:
+            return payloads.environment(self._json(url, doing=f"read the environment {name}", timeout=timeout))
+        except NotFound:
+            return None
+
     # Computes
 
     def computes(self, *, timeout: float = LIST_SECONDS) -> list[Compute]:
@@ -189,7 +201,7 @@ class ModelManagement:
             if url is None:
                 return rows
             page = self._json(url, doing="list the computes", params=params, timeout=_left(deadline))
-            rows += [payloads.compute(row) for row in page.get("value") or ()]
+            rows += payloads.readable(page.get("value"), payloads.compute)
             url, params = page.get("nextLink"), None
         raise Unavailable("Azure ML's list of computes does not end. Try again in a minute.")
 
@@ -257,6 +269,10 @@ class ModelManagement:
 
     def _service_url(self, name: str, action: str = "", *, timeout: float) -> str:
         return self.wire.mms(f"services/{quote(name, safe='')}" + (f"/{action}" if action else ""), timeout=timeout)
+
+    def _environment_url(self, path: str, *, timeout: float) -> str:
+        base = self.wire.base("experimentation", timeout=timeout)
+        return f"{base}/environment/v1.0{self._access.coordinates().path}/environments/{path}"
 
     def _json(
         self,

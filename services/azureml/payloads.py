@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from services.azureml import fields
 from services.azureml.translate import problem_of
@@ -17,14 +18,36 @@ from services.azureml.types import (
     Replicas,
     Service,
 )
+from services.errors import DeskError
 from services.scrubbing import scrub, scrub_document
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 _STATES = frozenset({"Transitioning", "Healthy", "Unhealthy", "Failed", "Unschedulable", "Deleting"})
 _RECORD = re.compile(r"(\d{14})\|")
 
 
-class Unreadable(ValueError):
+class Unreadable(DeskError):
     """A payload lacks what it must have, or has it in another form."""
+
+    def __init__(self, what: str) -> None:
+        """`what` completes "cannot be read: …"."""
+        super().__init__(f"Azure ML's answer cannot be read: {what}. Look at it in Azure's own studio.")
+        self.what = what
+
+
+def readable(rows: Iterable[Any] | None, read: Callable[[Any], T]) -> list[T]:
+    """A list without the rows that cannot be read: one of them must not hide all the others."""
+    found = []
+    for row in rows or ():
+        try:
+            found.append(read(row))
+        except (Unreadable, TypeError, ValueError, AttributeError, KeyError) as problem:
+            name = row.get("name") if isinstance(row, Mapping) else None
+            logger.warning("%s is left out of the list: %s", name or "A row without a name", scrub(str(problem)))
+    return found
 
 
 def model_version(payload: Mapping[str, Any]) -> ModelVersion:
@@ -104,7 +127,7 @@ def service_row(payload: Any) -> Service:
         return Service(
             name=str(known.get("name") or "(no name)"),
             compute_type=str(known.get("computeType") or "unknown"),
-            broken=scrub(f"Azure ML's answer for this service cannot be read: {problem}."),
+            broken=scrub(f"Azure ML's answer for this service cannot be read: {getattr(problem, 'what', problem)}."),
         )
 
 

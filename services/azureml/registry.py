@@ -112,16 +112,6 @@ class Registry:
             raise Invalid(f"A file of {model_id} lies outside its folder: it is not offered for download.")
         return found
 
-    def environments(self, *, timeout: float = CALL_SECONDS) -> list[EnvironmentVersion]:
-        """The newest version of each environment of the workspace."""
-
-        def fetch() -> list[EnvironmentVersion]:
-            from azureml.core.environment import Environment
-
-            return [_document_of(entry) for entry in Environment.list(self._access.workspace()).values()]
-
-        return self._call(fetch, doing="list the environments", timeout=timeout)
-
     def environment(
         self, name: str, *, version: str | None = None, timeout: float = CALL_SECONDS
     ) -> EnvironmentVersion:

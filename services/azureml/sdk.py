@@ -15,7 +15,7 @@ from services.azureml.mms import ModelManagement
 from services.azureml.quiet import quiet
 from services.azureml.types import MARK, Service
 from services.errors import Conflict, Invalid
-from services.scrubbing import remember
+from services.scrubbing import remember, scrub
 
 T = TypeVar("T")
 
@@ -251,11 +251,15 @@ def _inference(code: Code | None, document: Mapping[str, Any] | None, *, name: s
     from azureml.core.environment import Environment
     from azureml.core.model import InferenceConfig
 
-    return InferenceConfig(
-        entry_script=code.entry_script,
-        source_directory=str(code.folder),
-        environment=Environment._deserialize_and_add_to_object(dict(document)),
-    )
+    try:
+        environment = Environment._deserialize_and_add_to_object(dict(document))
+    except (AttributeError, KeyError, TypeError, ValueError) as problem:
+        raise Invalid(
+            f"The SDK cannot read the environment {document.get('name')}: choose another one, or a conda or pip file.",
+            field="environment",
+            detail=scrub(f"{type(problem).__name__}: {problem}"),
+        ) from None
+    return InferenceConfig(entry_script=code.entry_script, source_directory=str(code.folder), environment=environment)
 
 
 def _operation_id(service: Any) -> str | None:

@@ -57,7 +57,7 @@ def models(desk: Desk, registered: dict[str, str]) -> dict[str, str]:
     inventory = Inventory(
         desk.databases[1],
         desk.gateway.mms,
-        environments=desk.gateway.registry.environments,
+        environments=desk.gateway.mms.environments,
         model_bytes=lambda model_id: None,
         workspace=desk.workspace,
         clock=desk.clock,

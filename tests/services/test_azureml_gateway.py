@@ -285,7 +285,7 @@ def test_environments_and_clusters_are_registered_once_and_listed(worker: Gatewa
     assert first.document["environmentVariables"] == {"WORKER_COUNT": "2"}
     third = worker.registry.register_environment("twice", pip="numpy==2.3.3\n")
     assert third.version != first.version
-    assert "twice" in [found.name for found in worker.registry.environments()]
+    assert "twice" in [found.name for found in desk.mms.environments()]
     assert worker.registry.environment("twice", version=first.version) == first
     with pytest.raises(NotFound):
         worker.registry.environment("never-registered")
