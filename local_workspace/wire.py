@@ -165,6 +165,14 @@ async def _json(request: Request) -> Any:
     if not size:
         return None
     try:
-        return json.loads(b"".join(chunks))
-    except ValueError:
+        read = json.loads(b"".join(chunks), parse_constant=_no_number)
+        # Half a surrogate pair can be read, and neither kept nor sent again.
+        json.dumps(read, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
         raise Refused(400, "BadRequest", "The body of this request is not JSON.") from None
+    return read
+
+
+def _no_number(name: str) -> None:
+    """NaN and the infinities, which Python reads and JSON does not have."""
+    raise ValueError(f"{name} is not JSON.")

@@ -9,10 +9,18 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
+from local_workspace.resources import shapes
 from local_workspace.state import State, dumps, now
 from local_workspace.wire import Call, Refused, route
 
 KEPT = ("name", "type", "description", "artifacts", "kvTags", "properties", "runid", "meta")
+SHAPES: dict[str, shapes.Shape] = {
+    **dict.fromkeys(("name", "type", "description", "runid"), "a text"),
+    "artifacts": "a list of objects",
+    "kvTags": "an object of texts",
+    "properties": "an object of texts",
+    "meta": "an object",
+}
 
 
 def routes(resource_id: str) -> list[Route]:
@@ -37,10 +45,13 @@ def find(state: State, asset_id: str) -> dict[str, Any]:
 
 def _create(call: Call) -> dict[str, Any]:
     asked = call.document()
+    shapes.check(asked, SHAPES)
     artifacts = asked.get("artifacts")
-    if not asked.get("name") or not isinstance(artifacts, list) or not artifacts:
+    if not asked.get("name") or not artifacts:
         raise Refused(400, "BadRequest", "An asset needs a name and at least one artifact.")
-    if not all(isinstance(entry, dict) and (entry.get("id") or entry.get("prefix")) for entry in artifacts):
+    for entry in artifacts:
+        shapes.check(entry, {"id": "a text", "prefix": "a text"}, within="artifacts/")
+    if not all(entry.get("id") or entry.get("prefix") for entry in artifacts):
         raise Refused(400, "BadRequest", "Each artifact of an asset needs an 'id' or a 'prefix'.")
     document = {key: asked[key] for key in KEPT if asked.get(key) is not None}
     document |= {

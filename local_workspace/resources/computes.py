@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from local_workspace import ledger
 from local_workspace.identity import Identity
+from local_workspace.resources import shapes
 from local_workspace.state import State, dumps, now
 from local_workspace.wire import Call, Refused, route
 
@@ -68,6 +69,7 @@ def _get(call: Call) -> dict[str, Any]:
 
 def _put(call: Call) -> Response:
     name, asked = call.path["name"], call.document()
+    shapes.check(asked, shapes.COMPUTE)
     state = call.workspace.state
     properties = asked.get("properties") or {}
     with state.transaction() as work:

@@ -9,11 +9,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from local_workspace import ledger
+from local_workspace.resources import shapes
 from local_workspace.state import State, dumps
 from local_workspace.wire import Call, Refused, route
 
 PAGE = 100
 MEMBERS = ("environmentVariables", "python", "docker", "spark", "inferencingStackVersion", "r")
+CONDA_MEMBERS = {"name", "channels", "dependencies", "prefix", "variables"}
 LATEST = "latest"
 DEFAULT = "default"
 
@@ -51,6 +53,7 @@ def find(state: State, name: str, version: str | None) -> dict[str, Any]:
 def _register(call: Call) -> dict[str, Any]:
     # The SDK writes some of these names with a capital and reads all of them back without.
     asked = {key[:1].lower() + key[1:]: value for key, value in call.document().items()}
+    shapes.check(asked, shapes.ENVIRONMENT)
     name, version = call.path["name"], call.path.get("version")
     state = call.workspace.state
     with state.transaction() as work:
@@ -59,9 +62,9 @@ def _register(call: Call) -> dict[str, Any]:
             version = str(1 + max((int(row["version"]) for row in numbers if row["version"].isdigit()), default=0))
         document: dict[str, Any] = {"name": name, "version": version}
         document |= {member: asked.get(member) for member in MEMBERS}
-        # A null here stops the SDK from listing any environment at all.
-        for member in ("environmentVariables", "python"):
-            document[member] = asked.get(member) or {}
+        # A null in one of these stops the SDK from listing any environment at all.
+        document["environmentVariables"] = asked.get("environmentVariables") or {}
+        document["python"] = _python(asked.get("python") or {})
         present = work.execute(
             "SELECT document FROM environments WHERE name = ? AND version = ?", (name, version)
         ).fetchone()
@@ -76,6 +79,16 @@ def _register(call: Call) -> dict[str, Any]:
         )
         ledger.record(state, "register", "environment", name, version=version, caller=call.caller)
     return document
+
+
+def _python(asked: dict[str, Any]) -> dict[str, Any]:
+    conda = asked.get("condaDependencies")
+    if conda is None:
+        return asked
+    unknown = sorted(set(conda) - CONDA_MEMBERS)
+    if unknown:
+        raise Refused(400, "BadRequest", f"'{unknown[0]}' is no part of a conda file: the SDK could not read it back.")
+    return asked | {"condaDependencies": {key: value for key, value in conda.items() if value is not None}}
 
 
 def _get(call: Call) -> dict[str, Any]:
@@ -105,10 +118,7 @@ def _versions(call: Call) -> dict[str, Any]:
 
 
 def _list(call: Call) -> dict[str, Any]:
-    try:
-        after = int(call.query.get("continuation") or 0)
-    except ValueError:
-        raise Refused(400, "BadRequest", "'continuation' is not one of this list.") from None
+    after = call.number("continuation", default=0) if call.query.get("continuation") else 0
     rows = call.workspace.state.rows(
         "SELECT document FROM environments AS newest WHERE sequence ="
         " (SELECT MAX(sequence) FROM environments WHERE name = newest.name) ORDER BY name LIMIT ? OFFSET ?",

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from local_workspace import ledger
-from local_workspace.resources import assets
+from local_workspace.resources import assets, shapes
 from local_workspace.resources.filters import Where
 from local_workspace.state import State, dumps, now
 from local_workspace.wire import Call, Refused, route
@@ -36,6 +36,17 @@ KEPT = (
     "resourceRequirements",
 )
 PATCHED = ("kvTags", "properties", "description", "datasets", *KEPT[6:])
+SHAPES: dict[str, shapes.Shape] = {
+    "name": "a text",
+    "url": "a text",
+    "mimeType": "a text",
+    "unpack": "true or false",
+    "kvTags": "an object of texts",
+    "properties": "an object of texts",
+    "datasets": "a list of objects",
+    **dict.fromkeys(KEPT[:-1], "a text"),
+    "resourceRequirements": shapes.RESOURCES,
+}
 
 
 def routes(resource_id: str) -> list[Route]:
@@ -65,6 +76,7 @@ def find(state: State, model_id: str) -> dict[str, Any]:
 
 def _register(call: Call) -> dict[str, Any]:
     asked = call.document()
+    shapes.check(asked, SHAPES)
     name, url = str(asked.get("name") or ""), str(asked.get("url") or "")
     if not NAME.fullmatch(name):
         raise Refused(
@@ -116,8 +128,8 @@ def _list(call: Call) -> dict[str, Any]:
 
 
 def _list_by_post(call: Call) -> dict[str, Any]:
-    asked = {key: value for key, value in call.document().items() if value is not None}
-    page = _page(call, {key: str(value) for key, value in asked.items()}, skip=asked.get("skipToken"))
+    asked = {key: str(value) for key, value in call.document().items() if value is not None}
+    page = _page(call, asked, skip=asked.get("skipToken"))
     page.pop("nextLink")
     return page
 
@@ -206,6 +218,7 @@ def _apply(document: dict[str, Any], step: dict[str, Any]) -> None:
     value = step.get("value")
     if key:
         value = {key: value}
+    shapes.check({member: value}, SHAPES)
     if member == "properties":
         for name, text in _texts(value).items():
             if document["properties"].get(name, text) != text:

@@ -6,6 +6,7 @@ import copy
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from local_workspace.resources import shapes
 from local_workspace.wire import Refused
 
 Effect = Literal["note", "access", "replicas", "rollout"]
@@ -31,17 +32,18 @@ AKS: dict[str, Effect] = {
     "livenessProbeRequirements": "rollout",
     "namespace": "rollout",
 }
-INNER = {
-    "autoScaler": {"autoscaleEnabled", "minReplicas", "maxReplicas", "targetUtilization", "refreshPeriodInSeconds"},
-    "dataCollection": {"storageEnabled", "eventHubEnabled"},
-    "containerResourceRequirements": {"cpu", "cpuLimit", "memoryInGB", "memoryInGBLimit", "gpu"},
-    "livenessProbeRequirements": {
-        "initialDelaySeconds",
-        "periodSeconds",
-        "timeoutSeconds",
-        "successThreshold",
-        "failureThreshold",
-    },
+INNER = ("autoScaler", "dataCollection", "containerResourceRequirements", "livenessProbeRequirements")
+# Taking these away says something; without any of the others a service would not be one.
+MAY_BE_NULL = {
+    "kvTags",
+    "properties",
+    "description",
+    "cname",
+    "sslCertificate",
+    "sslKey",
+    "numReplicas",
+    "cpuLimit",
+    "memoryInGBLimit",
 }
 
 
@@ -75,14 +77,20 @@ def _apply(document: dict[str, Any], step: dict[str, Any]) -> Effect:
         )
     if "/" in inner or "~" in inner:
         raise Refused(400, "BadRequest", f"'{path}' has a '/' or '~' inside a name, which a patch cannot address.")
-    if member == "properties":
-        _add_properties(document, {inner: value} if inner else value)
-    elif member == "kvTags":
-        document["kvTags"] = {str(key): "" if text is None else str(text) for key, text in (value or {}).items()}
-    elif member in INNER:
-        _set_inner(document, member, {inner: value} if inner else value)
-    elif inner:
+    if value is None and (inner or member) not in MAY_BE_NULL and member not in ("kvTags", "properties"):
+        raise Refused(400, "BadRequest", f"'{path}' of a service cannot be null.")
+    if inner and member not in ("kvTags", "properties", *INNER):
         raise Refused(400, "BadRequest", f"There is nothing at '{path}' of a service.")
+    if inner:
+        value = {inner: value}
+    shapes.check({member: value}, shapes.SERVICE)
+    if member == "properties":
+        _add_properties(document, value)
+    elif member == "kvTags":
+        tags = {key: "" if text is None else str(text) for key, text in (value or {}).items()}
+        document["kvTags"] = document["kvTags"] | tags if inner else tags
+    elif member in INNER:
+        _set_inner(document, member, value)
     elif member not in ("sslCertificate", "sslKey"):  # which are not kept: nothing here speaks TLS to callers
         document[member] = value
     return allowed[member]
@@ -97,7 +105,9 @@ def _add_properties(document: dict[str, Any], added: Any) -> None:
 
 
 def _set_inner(document: dict[str, Any], member: str, settings: Any) -> None:
-    for key, value in (settings or {}).items():
-        if key not in INNER[member]:
+    for key, value in settings.items():
+        if key not in shapes.SERVICE[member]:
             raise Refused(400, "BadRequest", f"There is nothing at '/{member}/{key}' of a service.")
+        if value is None and key not in MAY_BE_NULL:
+            raise Refused(400, "BadRequest", f"'/{member}/{key}' of a service cannot be null.")
         document[member][key] = value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from local_workspace.resources import computes, environments, models
+from local_workspace.resources import computes, environments, models, shapes
 from local_workspace.resources.capacity import lack
 from local_workspace.state import State
 from local_workspace.wire import Refused
@@ -33,6 +33,8 @@ AKS_ONLY = (
     "maxQueueWaitMs",
     "namespace",
 )
+MOST_REPLICAS = 100
+"""All of them run on this machine: a slip of the finger must not take it down."""
 POSITIVE = ("scoringTimeoutMs", "maxConcurrentRequestsPerContainer", "maxQueueWaitMs", "numReplicas")
 
 
@@ -59,6 +61,7 @@ def check_free(state: State, name: str) -> None:
 
 def check_create(state: State, asked: dict[str, Any]) -> None:
     """Refuse a create request that this workspace cannot serve."""
+    shapes.check(asked, shapes.SERVICE)
     check_name(asked.get("name"))
     compute_type = str(asked.get("computeType") or "").upper()
     if compute_type not in ("ACI", "AKS"):
@@ -111,22 +114,24 @@ def check_settings(state: State, document: dict[str, Any]) -> None:
     """Refuse a document, new or changed, whose settings contradict each other."""
     resources = document["containerResourceRequirements"]
     for member in ("cpu", "memoryInGB"):
-        if not _is_number(resources.get(member)) or resources[member] <= 0:
+        if resources[member] <= 0:
             raise _invalid("InvalidResources", f"'{member}' has to be above 0.")
+    if (resources.get("gpu") or 0) < 0:
+        raise _invalid("InvalidResources", "'gpu' cannot be below 0.")
     if document["computeType"] == "ACI":
         return
     for member in ("cpu", "memoryInGB"):
         limit = resources.get(f"{member}Limit")
-        if limit is not None and (not _is_number(limit) or limit < resources[member]):
+        if limit is not None and limit < resources[member]:
             raise _invalid("InvalidResources", f"The limit of '{member}' cannot be below what is requested.")
     if document["authEnabled"] and document["aadAuthEnabled"]:
         raise _invalid("InvalidAuthentication", "A service authenticates by key or by token, not by both.")
     for member in POSITIVE:
         value = document.get(member)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value <= 0):
+        if value is not None and value <= 0:
             raise _invalid("InvalidField", f"'{member}' has to be a whole number above 0.")
     for member, value in document["livenessProbeRequirements"].items():
-        if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+        if value <= 0:
             raise _invalid("InvalidField", f"'{member}' of the liveness probe has to be a whole number above 0.")
     _check_scaling(document)
     if not NAMESPACE.fullmatch(document["namespace"]):
@@ -155,6 +160,8 @@ def _check_scaling(document: dict[str, Any]) -> None:
             raise _invalid("InvalidAutoScaler", "The refresh period has to be above 0 seconds.")
     elif document["numReplicas"] is None:
         raise _invalid("InvalidAutoScaler", "Without autoscaling the number of replicas has to be given.")
+    if max(document["numReplicas"] or 0, low if scaler["autoscaleEnabled"] else 0) > MOST_REPLICAS:
+        raise _invalid("InvalidField", f"The local workspace runs at most {MOST_REPLICAS} replicas of a service.")
 
 
 def _check_aci(asked: dict[str, Any]) -> None:
@@ -194,10 +201,6 @@ def check_key(value: Any) -> None:
     """Refuse a key that cannot be sent in a header, or that anyone could guess."""
     if not isinstance(value, str) or not re.fullmatch(r"[\x21-\x7e]{8,256}", value):
         raise _invalid("InvalidKey", "A key is 8 to 256 printable characters without spaces.")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _invalid(code: str, sentence: str) -> Refused:
