@@ -9,6 +9,7 @@ import threading
 from dataclasses import dataclass
 from functools import partial
 
+from services import disk
 from services.access import Person
 from services.attention import Attention
 from services.audit import Audit, audit_key
@@ -39,7 +40,7 @@ from services.operations.records import Operation
 from services.registry import Registry
 from services.sealed import Sealed
 from services.sessions import Sessions
-from services.settings import Settings
+from services.settings import Settings, read_settings
 from services.storage.database import Database
 from services.storage.upgrade import open_current
 from services.summaries import Summaries
@@ -120,7 +121,17 @@ def workspace_key(access: Access) -> str:
 
 def desk(settings: Settings | None = None) -> Desk:
     """The desk on its own credential, which only has to read."""
-    settings = settings or Settings()
+    with disk.explained(places=True):
+        return _desk(settings or read_settings())
+
+
+def worker(settings: Settings | None = None) -> Worker:
+    """The worker on the credential that makes changes."""
+    with disk.explained(places=True):
+        return _worker(settings or read_settings())
+
+
+def _desk(settings: Settings) -> Desk:
     clock = SystemClock()
     ledger, mirror = open_current(settings)
     azure = for_desk(settings)
@@ -159,9 +170,7 @@ def desk(settings: Settings | None = None) -> Desk:
     )
 
 
-def worker(settings: Settings | None = None) -> Worker:
-    """The worker on the credential that makes changes."""
-    settings = settings or Settings()
+def _worker(settings: Settings) -> Worker:
     clock = SystemClock()
     ledger, mirror = open_current(settings)
     azure = for_worker(settings)

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import sqlalchemy as sa
 
-from services import scratch
+from services import disk, scratch
 from services.access import Person, require
 from services.clock import Clock
 from services.errors import Invalid, NotFound
@@ -55,9 +55,10 @@ class Files:
     ) -> StoredFile:
         """Copy a file in blocks under its hash; `purpose` is code, model, bundle, fetched or log; `limit` in bytes."""
         digest, size = hashlib.sha256(), 0
-        descriptor, temporary = tempfile.mkstemp(dir=self._folder, prefix=_INCOMING)
+        with disk.explained():
+            descriptor, temporary = tempfile.mkstemp(dir=self._folder, prefix=_INCOMING)
         try:
-            with os.fdopen(descriptor, "wb") as target:
+            with disk.explained(), os.fdopen(descriptor, "wb") as target:
                 while block := content.read(BLOCK):
                     size += len(block)
                     if size > limit:

@@ -9,10 +9,12 @@ import argparse
 import os
 import socket
 import sys
+import tempfile
 from typing import NoReturn
 
-from services.errors import DeskError
-from services.settings import ROOT, Settings
+from services import disk
+from services.errors import DeskError, Invalid
+from services.settings import ROOT, Settings, read_settings
 from services.storage.database import private_umask
 from services.storage.upgrade import upgrade
 
@@ -22,27 +24,47 @@ HIGHEST_PORT = 65_535
 def main() -> int:
     """Check and prepare; 0 = go on."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, required=True, help="port of the desk")
+    parser.add_argument("--port", required=True, help="port of the desk")
     parser.add_argument("--run", action="store_true", help="then become the supervisor of all parts")
     arguments = parser.parse_args()
-    port: int = arguments.port
-    if not is_free(port):
-        print(f"Port {port} is taken by another program. Choose another one:\n\n    make run PORT={next_free(port)}\n")
-        return 1
-    if os.geteuid() == 0:
-        print("You are root: scoring code that is deployed to the local workspace runs as root, too.")
-    private_umask()
-    settings = Settings()
-    for folder in (settings.data, settings.data / "logs", settings.files):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        upgrade(settings)
+        port = as_port(arguments.port)
+        if not is_free(port):
+            print(
+                f"Port {port} is taken by another program. Choose another one:\n\n    make run PORT={next_free(port)}\n"
+            )
+            return 1
+        settings = prepare()
     except DeskError as error:
         print(error.sentence)
         return 1
+    if os.geteuid() == 0:
+        print("You are root: scoring code that is deployed to the local workspace runs as root, too.")
     if arguments.run:
         supervise(settings, port)
     return 0
+
+
+def as_port(text: str) -> int:
+    """The port that was asked for."""
+    if not text.isdigit() or not 0 < int(text) <= HIGHEST_PORT:
+        raise Invalid(f"{text} is no port: choose a number from 1024 to {HIGHEST_PORT}, as in `make run PORT=8502`.")
+    return int(text)
+
+
+def prepare() -> Settings:
+    """Make folders and databases, and look that the keys can be kept."""
+    private_umask()
+    settings = read_settings()
+    with disk.explained(places=True):
+        for folder in (settings.data, settings.data / "logs", settings.files, settings.keys, settings.anchor.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A folder that is there may still be one that nobody may write into.
+        for folder in (settings.data, settings.keys, settings.anchor.parent):
+            with tempfile.TemporaryFile(dir=folder) as probe:
+                probe.write(b"1")
+    upgrade(settings)
+    return settings
 
 
 def supervise(settings: Settings, port: int) -> NoReturn:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.errors import Invalid
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -111,3 +113,14 @@ class Settings(BaseSettings):
     def mirror_url(self) -> str:
         """SQLAlchemy URL of the mirror."""
         return self.desk_mirror_url or f"sqlite:///{self.data / 'mirror.sqlite3'}"
+
+
+def read_settings() -> Settings:
+    """The settings; Invalid, with the name of the first that cannot be read."""
+    try:
+        return Settings()
+    except ValidationError as problem:
+        first = problem.errors(include_input=False)[0]
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        # What was set is not repeated: it may be a secret in the wrong line.
+        raise Invalid(f"{name} cannot be read: {first['msg'].lower()}. Mend it in `.env` or the environment.") from None

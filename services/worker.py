@@ -14,12 +14,12 @@ import threading
 from pathlib import Path
 from typing import IO
 
-from services import bootstrap, scratch
+from services import bootstrap, disk, scratch
 from services.azureml.preload import load_sdk
 from services.errors import DeskError
 from services.health import BEAT_SECONDS
 from services.scrubbing import RedactingFilter
-from services.settings import Settings
+from services.settings import Settings, read_settings
 from services.storage.database import private_umask
 from services.upkeep import Loop, Upkeep
 
@@ -45,16 +45,17 @@ def main() -> int:
         handler.addFilter(RedactingFilter())
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     logging.getLogger("azure").setLevel(logging.WARNING)
-    settings = Settings()
     try:
-        lock = hold_lock(settings)
+        settings = read_settings()
+        with disk.explained(places=True):
+            lock = hold_lock(settings)
+            # Only under the lock is all that lies there left over from a worker that was killed.
+            own = settings.scratch / settings.worker_id
+            scratch.sweep(own)
+            scratch.settle(own)
     except DeskError as error:
         log.error(error.sentence)
         return 1
-    # Only under the lock is all that lies there left over from a worker that was killed.
-    own = settings.scratch / settings.worker_id
-    scratch.sweep(own)
-    scratch.settle(own)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

@@ -13,7 +13,7 @@ from dbos import DBOSClient, DBOSPortableJSONSerializer
 from services.access import Person, require
 from services.audit import Audit
 from services.clock import Clock
-from services.errors import Conflict, DeskError, Forbidden, Invalid, NotFound
+from services.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from services.operations.engine import APPLICATION, QUEUE, Kind
 from services.operations.leases import Leases
 from services.operations.records import OPEN_STATES, VERSION, Line, Operation, Step, operation_from, step_from
@@ -388,5 +388,8 @@ class Operations:
                 operation_id,
                 leg,
             )
-        except sa.exc.OperationalError as error:
-            raise DeskError("The worker has never run on this ledger: start it once, then do this again.") from error
+        except (sa.exc.OperationalError, sa.exc.ProgrammingError) as error:
+            # SQLite and PostgreSQL have different classes and the same table for it.
+            if "workflow_status" not in str(error.orig):
+                raise
+            raise Unavailable("The worker has never run on this ledger: start it once, then do this again.") from error

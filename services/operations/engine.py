@@ -16,6 +16,7 @@ from typing import Any
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 
+from services import disk
 from services.access import require
 from services.errors import DeskError, Unavailable
 from services.operations.abandoned import stop_abandoned
@@ -245,7 +246,8 @@ class Engine:
         kind = self._kinds[found.kind]
         # The worker checks again: what the desk wrote into the queue is a request, not a permission.
         require(asker(found), kind.command)
-        return kind.steps[step.position].run(Work(found, step, self._duties))
+        with disk.explained():
+            return kind.steps[step.position].run(Work(found, step, self._duties))
 
     def _wait_to_retry(self, operation_id: str, position: int, attempt: int, error: Unavailable) -> None:
         pause = getattr(error, "retry_after", None) or PAUSES_SECONDS[min(attempt, len(PAUSES_SECONDS)) - 1]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from services.settings import Settings
+from services.errors import DeskError
+from services.settings import read_settings
 from services.storage.database import private_umask
 from services.storage.upgrade import upgrade
 
@@ -15,8 +16,12 @@ def main(arguments: list[str]) -> int:
         print("Usage: python -m services.storage upgrade")
         return 2
     private_umask()
-    for line in upgrade(Settings()):
-        print(line)
+    try:
+        lines = upgrade(read_settings())
+    except DeskError as error:
+        print(error.sentence)
+        return 1
+    print("\n".join(lines))
     return 0
 
 

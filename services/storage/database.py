@@ -15,7 +15,9 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from services import disk
 from services.errors import Unavailable
+from services.storage.refusals import explained, parsed
 
 BUSY_TIMEOUT_MS = 30_000
 
@@ -28,27 +30,28 @@ class Database:
 
     def __init__(self, url: str, *, name: Name) -> None:
         self.name: Name = name
-        self.url = sa.make_url(url)
+        self.url = parsed(url, name=name)
         # The ledger must survive a power cut; the mirror can be read anew from Azure.
         self._synchronous: Synchronous = "FULL" if name == "ledger" else "NORMAL"
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite and self.url.database:
-            Path(self.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # SQLite makes its file with the process's umask: nobody else on the host may read the ledger.
-            Path(self.url.database).touch(mode=0o600)
+            with disk.explained(places=True):
+                Path(self.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                # SQLite makes its file with the process's umask: nobody else on the host may read the ledger.
+                Path(self.url.database).touch(mode=0o600)
         self._writer = self._engine(begin="BEGIN IMMEDIATE")
         self._reader = self._engine(begin="BEGIN")
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """One transaction that leaves all of it or none of it."""
-        with self._writer.begin() as connection:
+        with explained(self.name, is_sqlite=self.is_sqlite), self._writer.begin() as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """One consistent look that never waits for a writer."""
-        with self._reader.connect() as connection:
+        with explained(self.name, is_sqlite=self.is_sqlite), self._reader.connect() as connection:
             yield connection
 
     def engine_for_dbos(self) -> sa.Engine:

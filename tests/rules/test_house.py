@@ -27,7 +27,7 @@ MAY_NOT_IMPORT = {
 }
 LAYERS = (
     {"errors", "settings", "clock"},
-    {"azureml", "azuremonitor", "scratch", "scrubbing", "storage", "upkeep"},
+    {"azureml", "azuremonitor", "disk", "scratch", "scrubbing", "storage", "upkeep"},
     {"access", "audit", "files", "fingerprints", "health", "live", "planning", "probing", "sealed", "sessions"},
     {"operations"},
     {"… every feature"},
