@@ -10,7 +10,9 @@ from dashboard import actions, context, frame, identity, navigation
 from dashboard.ui import errors
 
 # A file of ours: a Material icon here would be fetched from another host by every browser.
-st.set_page_config(layout="wide", page_icon=Path(__file__).with_name("icon.svg"), initial_sidebar_state="auto")
+ICON = Path(__file__).with_name("icon.svg")
+st.set_page_config(layout="wide", page_icon=ICON, initial_sidebar_state="auto")
+st.logo(ICON, size="large")
 page = st.navigation(navigation.sections())
 frame.wait_for_services()
 person = context.person()

@@ -52,7 +52,11 @@ def header(person: Person) -> None:
     """Show the line above every screen."""
     desk = context.services()
     subscription, group, name = desk.workspace.split("/")
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="frame"):
+    # Two groups that stay together: on a phone each is a line.
+    frame = st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="xsmall", key="frame"
+    )
+    with frame.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
         if desk.is_local:
             st.badge(
                 "LOCAL – no cloud",
@@ -60,19 +64,14 @@ def header(person: Person) -> None:
                 color="violet",
                 help="The workspace runs on this machine; nothing here is on Azure and nothing is billed.",
             )
-        st.badge(
-            name,
-            icon=":material/folder_managed:",
-            color="gray",
-            help=f"Workspace {name}, resource group {group}, subscription {subscription}.",
-        )
+        st.badge(name, color="gray", help=f"Workspace {name}, resource group {group}, subscription {subscription}.")
         st.badge(
             desk.azure.name,
             icon=":material/vpn_key:",
             color="gray",
             help="The credential with which the desk reads; changes are made by the worker with its own.",
         )
-        st.space("stretch")
+    with frame.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
         with st.container(width="content"):
             _freshness()
         st.segmented_control(

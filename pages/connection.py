@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from dashboard import context, reads
 from dashboard.ui import connection_facts, headings
 
@@ -12,5 +10,4 @@ headings.title("Connection", "Which workspace this desk works on, as whom, and w
 connection_facts.workspace(context.services())
 connection_facts.parts(reads.heartbeats())
 connection_facts.diagnosis(context.services())
-st.space("small")
 connection_facts.roles(context.person())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import navigation, reads_services
-from dashboard.ui import filters, headings, service_logs, states, tables
+from dashboard.ui import filters, headings, logs_choice, service_logs, states, tables
 
 headings.title("Logs", "The container's log of one service: tail, init container, follow and filter; keys are hidden.")
 
@@ -21,6 +21,7 @@ name = filters.one("Service", names, key="of", every="Choose a service", help="T
 found = reads_services.find(name) if name else None
 if found is None:
     tables.nothing("Choose a service to read its log." if not name else f"{name} was deleted meanwhile.")
+    logs_choice.worst(reads_services.listed())
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="center"):

@@ -25,7 +25,7 @@ if found is None:
 
 models_facts.badges(found)
 models_change.buttons(found)
-left, right = st.columns([2, 1], gap="large")
+left, right = st.columns([2, 1], gap="medium")
 with left:
     models_facts.facts(found)
     models_change.edit(found)

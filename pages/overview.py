@@ -8,6 +8,6 @@ headings.title("Overview", "What needs attention, and where everything runs.")
 
 overview_attention.show()
 headings.section("Running now")
-operation.running(empty="Nothing is running.")
+operation.running(empty="Nothing runs now.")
 overview_matrix.show()
 overview_matrix.sample_traffic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -34,6 +35,11 @@ OF_STATE: dict[str, MatterKind] = {
     "Unschedulable": "unschedulable",
     "Broken": "broken",
 }
+
+
+# What Azure puts around the cause; on a phone it would leave no room for it.
+_BEFORE_CAUSE = re.compile(r"^\w+ Deployment failed with exception: ", re.IGNORECASE)
+_AFTER_CAUSE = re.compile(r",? please run print\(service\.get_logs\(\)\).*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,10 +219,14 @@ def _why(listed: ListedService) -> str:
     if listed.service.broken:
         return f"Azure's description of it cannot be read: {listed.service.broken}"
     problem = listed.service.error
-    said = problem.text.splitlines()[0] if problem and problem.text else ""
+    said = _cause(problem.text.splitlines()[0]) if problem and problem.text else ""
     meaning = {
         "Failed": "it could not be started",
         "Unhealthy": "it is deployed but does not answer; Azure goes on trying",
         "Unschedulable": "the cluster has no room for it now; Azure goes on trying",
     }.get(listed.state, listed.state)
     return f"{meaning}: {said}" if said else meaning
+
+
+def _cause(said: str) -> str:
+    return _AFTER_CAUSE.sub("", _BEFORE_CAUSE.sub("", said))

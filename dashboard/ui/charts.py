@@ -20,6 +20,8 @@ from dashboard.ui import palette
 from dashboard.ui.ranges import Range
 
 HEIGHT = 260
+FEW = 6
+"""Below so many failures in a step the axis counts one by one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,7 @@ class Marker:
     at: datetime
     label: str
     colour: str = palette.NEUTRAL
+    is_label_left: bool = False
 
 
 def rate(frame: pd.DataFrame, range_: Range, *, markers: Iterable[Marker] = ()) -> go.Figure:
@@ -107,6 +110,10 @@ def codes(frame: pd.DataFrame, range_: Range, *, markers: Iterable[Marker] = ())
             )
         )
     figure.update_layout(barmode="stack")
+    highest = rows.groupby("TimeGenerated")["n"].sum().max() if not rows.empty else 0
+    if highest < FEW:
+        # Plotly would write half requests on the axis.
+        figure.update_yaxes(dtick=1)
     return _marked(figure, markers)
 
 
@@ -170,7 +177,14 @@ def _figure(range_: Range, *, unit: str) -> go.Figure:
         margin={"l": 0, "r": 0, "t": 30, "b": 0},
         hovermode="x unified",
         showlegend=True,
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "title": None, "traceorder": "normal"},
+        legend={
+            "orientation": "h",
+            "yanchor": "bottom",
+            "y": 1.02,
+            "x": 0,
+            "title": None,
+            "traceorder": "normal",
+        },
         xaxis={
             # Every chart of a screen has this one axis: the eye goes straight down from one to the next.
             "range": [range_.start.astimezone(zone), range_.end.astimezone(zone)],
@@ -207,7 +221,8 @@ def _marked(figure: go.Figure, markers: Iterable[Marker]) -> go.Figure:
                 "yref": "paper",
                 "text": marker.label,
                 "showarrow": False,
-                "xanchor": "left",
+                "xanchor": "right" if marker.is_label_left else "left",
+                "xshift": -3 if marker.is_label_left else 3,
                 "yanchor": "top",
                 "textangle": 0,
             }

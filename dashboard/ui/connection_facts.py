@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from dashboard.ui import headings, states, tables, times
-from services.access import COMMANDS, Person, Role
+from services.access import COMMANDS, Person
 from services.health import Part
 
 if TYPE_CHECKING:
     from services.bootstrap import Desk
+
+WORDS: Mapping[str, str] = {
+    "services.look": "Look at services",
+    "models.look": "Look at models",
+    "operations.look": "Look at operations",
+    "audit.look": "Look at the audit log",
+    "logs.follow": "Read and follow logs",
+    "charts.look": "Look at charts",
+    "service.deploy": "Deploy a service",
+    "service.update": "Update a service",
+    "service.delete": "Delete a service",
+    "service.test": "Send a test request",
+    "service.make_anonymous": "Make a service anonymous",
+    "service.make_anonymous_where_approved": "The same where it needs approval",
+    "attention.take": "Say “I have it”",
+    "keys.reveal": "Reveal keys",
+    "keys.token": "Fetch a token",
+    "keys.regenerate": "Regenerate a key",
+    "keys.set": "Set a key of one's own",
+    "keys.rotate": "Rotate keys",
+    "model.register": "Register a model",
+    "model.edit": "Edit tags and description",
+    "model.delete": "Delete a model version",
+    "model.download": "Download a model's files",
+    "environment.register": "Register an environment",
+    "compute.create": "Create a cluster",
+    "switch.flip": "Turn sample traffic on or off",
+    "operation.retry": "Let a stopped operation go on",
+    "operation.cancel": "Cancel an operation",
+    "audit.export": "Export the audit log",
+    "queries.edit": "Edit queries",
+}
+"""What the roles allow, in the words of the screens."""
 
 
 def workspace(desk: Desk) -> None:
@@ -23,7 +56,7 @@ def workspace(desk: Desk) -> None:
         {"what": "Resource group", "is": where.resource_group},
         {"what": "Subscription", "is": where.subscription_id},
         {"what": "Tenant", "is": where.tenant_id},
-        {"what": "Cloud", "is": "none: the workspace runs on this machine" if desk.is_local else desk.azure.cloud},
+        {"what": "Cloud", "is": "none, it runs on this machine" if desk.is_local else desk.azure.cloud},
         {"what": "The desk reads as", "is": desk.azure.name},
         {"what": "The worker changes as", "is": "local token" if desk.is_local else "the worker's own identity"},
         {
@@ -41,7 +74,10 @@ def workspace(desk: Desk) -> None:
 
 def parts(found: Sequence[Part]) -> None:
     """The parts of the desk and when each was last heard."""
-    headings.section("Parts", "The worker says that it lives every 5 s; Azure and the telemetry are read by it.")
+    headings.section(
+        "Parts",
+        "The worker gives a sign of life every 5 s; it reads Azure about every 15 s and the telemetry once a minute.",
+    )
     for part in found:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             states.badge("alive" if part.is_well and part.at else "unknown" if part.is_well else "not answering")
@@ -88,14 +124,21 @@ def roles(person: Person) -> None:
     )
     tables.show(
         [
-            {"command": command.replace(".", ": ").replace("_", " "), **{role.word: needed <= role for role in Role}}
+            {"command": command_words(command), "from": needed.word, "you": person.role >= needed, "logged": command}
             for command, needed in COMMANDS.items()
         ],
         key="connection-roles",
         alt="Which role may use which command.",
         columns={
-            "command": tables.text("Command", wide=True),
-            **{role.word: st.column_config.CheckboxColumn(role.word.capitalize()) for role in Role},
+            "command": {**tables.text("What"), "width": 215},
+            "from": tables.text("From role"),
+            "you": st.column_config.CheckboxColumn("You may", width="small"),
+            "logged": tables.text("In the audit log", help="The action's name in the audit log."),
         },
-        height=420,
+        height=tables.ROW * (len(COMMANDS) + 1) + 2,
     )
+
+
+def command_words(command: str) -> str:
+    """A command as a person says it."""
+    return WORDS.get(command, command.replace(".", ": ").replace("_", " "))

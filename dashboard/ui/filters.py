@@ -12,11 +12,22 @@ import streamlit as st
 
 T = TypeVar("T", bound=str)
 
+NARROW, WIDE = 174, 230
+"""Two narrow fields stand side by side on a phone; a wide one has room for a long example."""
+_SHORT_EXAMPLE = 18
+
 
 def text(label: str, *, key: str, placeholder: str = "", help: str | None = None) -> str:
     """A search field bound to `?<key>=`; what is typed, stripped."""
     typed = st.text_input(
-        label, key=key, type="search", placeholder=placeholder, help=help, live=True, bind="query-params", width=260
+        label,
+        key=key,
+        type="search",
+        placeholder=placeholder,
+        help=help,
+        live=True,
+        bind="query-params",
+        width=NARROW if len(placeholder) <= _SHORT_EXAMPLE else WIDE,
     )
     return (typed or "").strip()
 
@@ -38,7 +49,7 @@ def one(
         format_func=lambda value: value if value == every or format is None else format(value),
         help=help,
         bind="query-params",
-        width=200,
+        width=NARROW,
     )
     return None if chosen in (None, every) else str(chosen)
 
@@ -61,7 +72,7 @@ def several(
         help=help,
         placeholder=placeholder,
         bind="query-params",
-        width=320,
+        width=300,
     )
 
 

@@ -34,7 +34,7 @@ def wanted() -> dict[str, Any]:
             "Tag", key="tag", placeholder="stage or stage=dev", help="A tag or property: its name, or name=value."
         )
         deployed = filters.one("Deployed", list(_DEPLOYED), key="deployed")
-        sort = st.selectbox("Sorted by", _SORTS, key="sort", bind="query-params", width=140)
+        sort = st.selectbox("Sorted by", _SORTS, key="sort", bind="query-params", width=filters.NARROW)
         latest_only = filters.switch("Latest only", key="latest", help="Only the newest version of each name.")
     return {
         "search": search,

@@ -25,10 +25,10 @@ def wanted() -> dict[str, Any]:
     with filters.bar():
         state = filters.one("State", list(STATES), key="state")
         kind = filters.one("Kind", list(operation_words.KINDS), key="kind", format=operation_words.kind)
+        person = filters.one("Asked for by", reads_operations.people(), key="person")
         subject = filters.text(
             "About", key="subject", placeholder="wine-dev or wine:3", help="The exact name of a service or model."
         )
-        person = filters.one("Asked for by", reads_operations.people(), key="person")
     return {"state": STATES.get(state or "", ""), "kind": kind or "", "subject": subject, "person": person or ""}
 
 
@@ -42,16 +42,16 @@ def show(asked: dict[str, Any]) -> str | None:
         key="operations",
         alt="Operations, newest first",
         columns={
-            "title": tables.text("What", pinned=True),
-            # Wide enough for its longest word.
+            # First, so that a phone shows it; wide enough for its longest word.
             "state": {**states.column([operation_words.state(operation) for operation in listed]), "width": 115},
+            "title": {**tables.text("What"), "width": 270},
             "requested": {**times.column("Asked for"), "width": 135},
             "took": tables.number("Took", unit="s", decimals=1, help="From being asked for to its end, or until now."),
             "by": tables.text("By"),
+            "error": tables.text("Why it failed or stopped", wide=True),
+            "reason": tables.text("Reason"),
             "kind": tables.text("Kind"),
             "subject": tables.text("About"),
-            "reason": tables.text("Reason"),
-            "error": tables.text("Why it failed or stopped", wide=True),
         },
         empty="No operation matches these filters: take one away."
         if any(asked.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import actions, context, navigation, reads
-from dashboard.ui import operation_words, states, times
+from dashboard.ui import headings, operation_words, states, times
 from services.attention import Matter
 
 MOST_SHOWN = 12
@@ -25,7 +25,9 @@ def _list() -> None:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown(":green[:material/check_circle:] **Nothing needs attention.**", width="content")
         return
-    st.markdown(f"**:material/priority_high: {len(matters)} {'needs' if len(matters) == 1 else 'need'} attention**")
+    headings.section(
+        f":red[:material/priority_high:] {len(matters)} {'needs' if len(matters) == 1 else 'need'} attention"
+    )
     for matter in matters[:MOST_SHOWN]:
         _matter(matter)
     if len(matters) > MOST_SHOWN:
@@ -39,14 +41,17 @@ def _matter(matter: Matter) -> None:
             where = f" · {operation_words.escaped(matter.stage)}" if matter.stage else ""
             st.markdown(f"**{operation_words.escaped(matter.subject)}**{where}", width="content")
             st.space("stretch")
-            _on_it(matter)
-            _open(matter)
+            # Together: on a phone both stand in the line below the name.
+            with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
+                _on_it(matter)
+                _open(matter)
         st.markdown(operation_words.escaped(_short(matter.sentence)))
         st.caption(_since(matter), help=times.hover(matter.since))
 
 
 def _short(sentence: str) -> str:
-    """One line's worth: the whole of Azure's words stands on the service's own page."""
+    """One line's worth, as a sentence: the whole of Azure's words stands on the service's own page."""
+    sentence = sentence[:1].upper() + sentence[1:]
     return sentence if len(sentence) <= LONGEST_SENTENCE else sentence[:LONGEST_SENTENCE].rsplit(" ", 1)[0] + " …"
 
 

@@ -35,7 +35,7 @@ def _matrix() -> None:
     stages = sorted({found.stage for found in managed}, key=lambda stage: (-stage_rank(stage), stage))
     applications = sorted({found.application for found in managed})
     shown = tables.pages(len(applications), key="applications", size=APPLICATIONS, what="applications")
-    with st.container(border=True, key="matrix"):
+    with st.container(key="matrix", gap="xsmall"):
         for application in applications[shown]:
             _row(application, stages, [found for found in managed if found.application == application])
     _untagged([found for found in listed if not (found.application and found.stage)])
@@ -43,8 +43,8 @@ def _matrix() -> None:
 
 
 def _row(application: str, stages: list[str], listed: list[ListedService]) -> None:
-    with st.container(key=f"application-{application}"):
-        columns = st.columns([NAME_SHARE, *[1] * len(stages)], gap="medium")
+    with st.container(border=True, key=f"application-{application}"):
+        columns = st.columns([NAME_SHARE, *[1] * len(stages)], gap="small")
         columns[0].markdown(f"**{operation_words.escaped(application)}**")
         for stage, column in zip(stages, columns[1:], strict=True):
             with column:
@@ -53,7 +53,7 @@ def _row(application: str, stages: list[str], listed: list[ListedService]) -> No
 
 def _cell(stage: str, listed: list[ListedService]) -> None:
     if not listed:
-        st.markdown(f":gray[{operation_words.escaped(stage)}: not deployed]")
+        st.caption(f"{operation_words.escaped(stage)}: not deployed")
     for found in listed:
         with st.container(gap="xsmall"):
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):

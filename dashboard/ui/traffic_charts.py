@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -12,6 +13,7 @@ import streamlit as st
 from dashboard import context, navigation
 from dashboard.ui import charts, errors, operation_words, ranges, sources, states, times
 from services.monitoring import BLIND_SPOTS, ChartName
+from services.operations.records import Operation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +26,8 @@ class Chart:
     empty: str
 
 
-LABEL_SHARE = 0.08
-"""A label takes about this share of the chart's width."""
+LABEL_SHARE = 0.12
+"""A label with the room around it takes about this share of the chart's width."""
 MARKER_WORDS = {
     "service.deploy": "deployed",
     "service.update": "changed",
@@ -87,16 +89,34 @@ def card(
 
 
 def markers(range_: ranges.Range, services: Sequence[str]) -> list[charts.Marker]:
-    """What the desk changed in the range, to be drawn on every chart; labels only where they do not cover each other."""
-    found: list[charts.Marker] = []
-    labelled_at = range_.start - range_.duration
-    for one in context.services().monitoring.changes(range_.span, services=services):
-        at = one.started_at or one.requested_at
-        has_room = at - labelled_at > range_.duration * LABEL_SHARE and range_.end - at > range_.duration * LABEL_SHARE
-        if has_room:
-            labelled_at = at
-        found.append(charts.Marker(at=at, label=MARKER_WORDS.get(one.kind, "change") if has_room else ""))
-    return found
+    """What the desk changed in the range, to be drawn on every chart."""
+    return marked(context.services().monitoring.changes(range_.span, services=services), range_)
+
+
+def marked(changes: Iterable[Operation], range_: ranges.Range) -> list[charts.Marker]:
+    """A line for each change, oldest first; those close together share one label, so that none covers another."""
+    groups: list[list[Operation]] = []
+    for one in changes:
+        if groups and _began(one) - _began(groups[-1][-1]) <= range_.duration * LABEL_SHARE:
+            groups[-1].append(one)
+        else:
+            groups.append([one])
+    middle = range_.start + range_.duration / 2
+    return [marker for group in groups for marker in _lines_of(group, is_late=_began(group[-1]) >= middle)]
+
+
+def _lines_of(group: list[Operation], *, is_late: bool) -> Iterator[charts.Marker]:
+    """The lines of one group; its label points to the chart's middle, where its edge cannot cut it off."""
+    words = {MARKER_WORDS.get(one.kind, "change") for one in group}
+    word = words.pop() if len(words) == 1 else "changes"
+    label = f"{word} ×{len(group)}" if len(group) > 1 else word
+    labelled = group[0] if is_late else group[-1]
+    for one in group:
+        yield charts.Marker(at=_began(one), label=label if one is labelled else "", is_label_left=is_late)
+
+
+def _began(one: Operation) -> datetime:
+    return one.started_at or one.requested_at
 
 
 def changes(range_: ranges.Range, services: Sequence[str]) -> None:
@@ -110,7 +130,7 @@ def changes(range_: ranges.Range, services: Sequence[str]) -> None:
     ):
         for one in reversed(found):
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                st.caption(times.absolute(one.started_at or one.requested_at), width="content")
+                st.caption(times.absolute(_began(one)), width="content")
                 states.badge(operation_words.state(one))
                 st.markdown(operation_words.escaped(f"{one.title}, by {one.person_name}"), width="content")
                 navigation.link("operations", "Open", operation=one.id)

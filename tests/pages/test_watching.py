@@ -6,10 +6,14 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from dashboard.ui import charts, connection_facts, ranges, traffic_charts
+from services.access import COMMANDS
 from services.azureml.types import Problem, Service
+from services.operations.records import Operation
 from services.storage import mirror
 from tests.pages.conftest import OpenPage
 
@@ -70,9 +74,38 @@ def summarise(desk: Desk, name: str, *, requests: int, errors: int) -> None:
         )
 
 
+def change(at: datetime, *, kind: str = "service.deploy") -> Operation:
+    """A change of a service that ended well."""
+    return Operation(
+        id=f"{kind}-{at.isoformat()}",
+        workspace="subscription/group/name",
+        kind=kind,
+        subject_kind="service",
+        subject="wine-dev",
+        title="A change of wine-dev",
+        arguments={},
+        plan=None,
+        reason="",
+        person_id="local/operator",
+        person_name="local operator",
+        role="operator",
+        requested_at=at,
+        started_at=at,
+        ended_at=at,
+        state="succeeded",
+        waits_for=None,
+        error_kind=None,
+        error=None,
+        receipt=None,
+        version="1",
+        leg=1,
+        follows=None,
+    )
+
+
 def text_of(page: Any) -> str:
     """All that is written on a screen."""
-    parts = [*page.markdown, *page.caption, *page.info, *page.warning, *page.error]
+    parts = [*page.header, *page.markdown, *page.caption, *page.info, *page.warning, *page.error]
     return "\n".join(str(part.value) for part in parts)
 
 
@@ -96,10 +129,22 @@ def test_what_fails_stands_first_with_since_when(open_page: OpenPage, desk: Desk
     assert re.search(r"since .* \\\(\d+ min", shown), shown
 
 
+def test_what_azure_puts_around_a_cause_is_left_out_of_the_matter(open_page: OpenPage, desk: Desk) -> None:
+    said = (
+        "Aci Deployment failed with exception: Error in entry script, No module named 'xgboost', "
+        "please run print(service.get_logs()) to get details."
+    )
+    put(desk, "wine-next", state="Failed", error=Problem(code="AciDeploymentFailed", message=said))
+
+    sentence = next(text.value for text in open_page("overview").markdown if "xgboost" in text.value)
+
+    assert sentence.replace("\\", "") == "It could not be started: Error in entry script, No module named 'xgboost'"
+
+
 def test_a_service_anyone_may_call_is_a_matter_of_its_own(open_page: OpenPage, desk: Desk) -> None:
     put(desk, "open-dev", configuration={"auth_enabled": False})
 
-    assert "anyone who knows the address can call it" in text_of(open_page("overview"))
+    assert "Anyone who knows the address can call it" in text_of(open_page("overview"))
 
 
 def test_i_have_it_is_said_to_everyone_and_only_by_an_operator(open_page: OpenPage, desk: Desk) -> None:
@@ -162,6 +207,44 @@ def test_logs_ask_for_a_service(open_page: OpenPage, desk: Desk) -> None:
     put(desk, "wine-dev")
 
     assert "Choose a service to read its log" in text_of(open_page("logs"))
+
+
+def test_logs_offer_the_worst_services_one_press_each(open_page: OpenPage, desk: Desk) -> None:
+    put(desk, "wine-dev")
+    put(desk, "wine-prod", state="Failed", stage="prod")
+
+    offered = [button.key for button in open_page("logs").button if str(button.key).startswith("read-log-")]
+
+    assert offered == ["read-log-wine-prod", "read-log-wine-dev"]
+
+
+def test_changes_close_together_share_one_label_that_points_to_the_middle() -> None:
+    range_ = ranges.last("1h", now=NOW)
+    early, late = range_.start + timedelta(minutes=6), range_.end - timedelta(minutes=6)
+    changes = [change(at) for at in (early, early + timedelta(minutes=1), late, late + timedelta(minutes=1))]
+
+    markers = traffic_charts.marked([*changes, change(late + timedelta(minutes=2), kind="keys.set")], range_)
+
+    assert [marker.label for marker in markers] == ["", "deployed ×2", "changes ×3", "", ""]
+    assert [marker.is_label_left for marker in markers] == [False, False, True, True, True]
+
+
+def test_a_few_failures_are_counted_in_whole_numbers() -> None:
+    range_ = ranges.last("1h", now=NOW)
+    frame = pd.DataFrame({"TimeGenerated": [pd.Timestamp(range_.start)], "Code": [502], "n": [2]})
+
+    assert charts.codes(frame, range_).layout.yaxis.dtick == 1
+    assert charts.codes(frame.assign(n=900), range_).layout.yaxis.dtick is None
+
+
+def test_every_command_has_words_in_the_table_of_roles(open_page: OpenPage) -> None:
+    assert set(connection_facts.WORDS) == set(COMMANDS)
+
+    page = open_page("connection", identity="operator")
+
+    table = next(frame.value for frame in page.dataframe if "logged" in frame.value).set_index("logged")
+    assert list(table.loc["audit.export", ["from", "you"]]) == ["admin", False]
+    assert list(table.loc["service.deploy", ["from", "you"]]) == ["operator", True]
 
 
 def test_the_connection_is_tried_step_by_step(open_page: OpenPage) -> None:
