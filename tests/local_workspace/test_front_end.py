@@ -309,3 +309,21 @@ def test_the_access_log_and_the_counters_know_every_call(bench: Workbench) -> No
     counters = bench.runtime.counters("one") or {}
     assert counters["slots"] == 1
     assert counters["busy_seconds"] > 0
+
+
+@pytest.mark.parametrize(
+    ("target", "headers"),
+    [
+        (SCORE, "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQBAAAAAAIAAAAA\r\n"),
+        (SCORE, "Connection: Upgrade\r\nUpgrade: websocket\r\n"),
+        (f"http://127.0.0.1{SCORE}", ""),
+    ],
+)
+def test_clients_that_hope_for_more_are_answered_as_always(bench: Workbench, target: str, headers: str) -> None:
+    request = f"POST {target} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {PRIMARY}\r\nContent-Length: 2\r\n{headers}\r\n{{}}"
+    last = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with raw(bench) as connection:
+        connection.sendall((request * 2 + last).encode())
+        answers = read_all(connection)
+
+    assert answers.count(b"HTTP/1.1 200 OK") == 3, answers

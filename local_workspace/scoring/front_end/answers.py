@@ -35,7 +35,12 @@ def render(
     head_only: bool = False,
 ) -> bytes:
     """The whole answer; `headers` is a block of complete lines."""
-    parts = [_START.get(status, _START[500]), headers, b"Content-Length: %d\r\n" % len(body)]
+    parts = [_START.get(status, _START[500]), headers]
+    if status == 204:
+        # It has no body, and may not speak of one.
+        body = b""
+    else:
+        parts.append(b"Content-Length: %d\r\n" % len(body))
     if request_id:
         parts.append(b"x-request-id: %b\r\nx-ms-request-id: %b\r\n" % (request_id, request_id))
     if client_request_id and len(client_request_id) <= LONGEST_ID:

@@ -44,6 +44,7 @@ DROPPED_HEADERS = frozenset(
         b"x-request-id",
     }
 )
+OFFER_HEADERS = (b"connection", b"upgrade", b"http2-settings")
 
 
 class Request:
@@ -118,13 +119,22 @@ class Client(asyncio.Protocol):
             if self._discarded > MAX_BODY_BYTES and self._transport is not None:
                 self._transport.abort()
             return
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse_and_close(400)
-        except httptools.HttpParserError:
-            if not self._closing:
-                self._refuse_and_close(400)
+        while data:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offered:
+                if self._closing:
+                    return
+                # Some clients offer HTTP/2 with their first request; who does not take it up answers as always.
+                # The parser took what follows for the other protocol: it reads the request again without the offer.
+                data = self._without_offer() + data[offered.args[0] :]
+                self._parser = httptools.HttpRequestParser(self)
+            except httptools.HttpParserError:
+                if not self._closing:
+                    self._refuse_and_close(400)
+                return
+            else:
+                return
 
     # httptools' callbacks
 
@@ -155,9 +165,17 @@ class Client(asyncio.Protocol):
         assert request is not None  # noqa: S101 - on_message_begin came first
         headers = request.headers
         method = self._parser.get_method()
+        if self._parser.should_upgrade():
+            self._offering = (method, request)
+            if method == b"CONNECT":
+                self._refuse_and_close(405)
+            return
         request.request_id = headers.get(b"x-request-id") or str(uuid.uuid4()).encode()
         request.client_request_id = headers.get(b"x-ms-client-request-id", b"")
         path, _, query = request.target.partition(b"?")
+        if path.startswith((b"http://", b"https://")):
+            # As clients write it that think they talk to a proxy.
+            path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
         service, action = self._route(path)
         self._service_of_request, self._action = service, action
         environ = request.environ
@@ -193,7 +211,7 @@ class Client(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The request is whole: serve it, after those before it on this connection."""
         request, self._request = self._request, None
-        if request is None or self._closing:
+        if request is None or self._closing or self._parser.should_upgrade():
             return
         entry = (request, self._service_of_request, self._action, self._parser.should_keep_alive())
         if self._call is not None:
@@ -203,6 +221,15 @@ class Client(asyncio.Protocol):
                 self._transport.pause_reading()
             return
         self._serve(*entry)
+
+    def _without_offer(self) -> bytes:
+        """The head of the request that offered another protocol, as it would be without."""
+        method, request = self._offering
+        lines = [b"%b %b HTTP/1.1" % (method, request.target)]
+        lines += [b"%b: %b" % header for header in request.headers.items() if header[0] not in OFFER_HEADERS]
+        if b"close" in request.headers.get(b"connection", b"").lower():
+            lines.append(b"connection: close")
+        return b"\r\n".join([*lines, b"", b""])
 
     # Serving
 
@@ -318,6 +345,7 @@ class Client(asyncio.Protocol):
         elif silent > IDLE_SECONDS:
             self._transport.close()
 
+    _offering: tuple[bytes, Request]
     _service_of_request: Service | None = None
     _action = ""
 
