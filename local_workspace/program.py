@@ -21,6 +21,7 @@ from local_workspace.files import write_private_json
 from local_workspace.identity import Identity
 from local_workspace.insights_process import InsightsProcess
 from local_workspace.listener import Listener
+from local_workspace.resources import capacity
 from local_workspace.rollouts import Rollouts
 from local_workspace.scoring.interface import Scoring
 from local_workspace.scoring.runtime import Runtime
@@ -153,7 +154,13 @@ def _assemble(data: Path, who: Identity, *, state: State, scoring: Scoring, depl
     blobs = Blobs(data / "blobs", state, who)
     seal = Seal(data / "seal.key")
     rollouts = Rollouts(
-        data / "services", state=state, blobs=blobs, seal=seal, scoring=scoring, deploy_timeout=deploy_timeout
+        data / "services",
+        state=state,
+        blobs=blobs,
+        seal=seal,
+        scoring=scoring,
+        lack=capacity.lack,
+        deploy_timeout=deploy_timeout,
     )
     return Workspace(
         data=data,

@@ -7,6 +7,7 @@ import logging
 import shutil
 import threading
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
@@ -27,13 +28,23 @@ class Rollouts:
     """Prepares and starts versions of services in threads of its own."""
 
     def __init__(
-        self, folder: Path, *, state: State, blobs: Blobs, seal: Seal, scoring: Scoring, deploy_timeout: float
+        self,
+        folder: Path,
+        *,
+        state: State,
+        blobs: Blobs,
+        seal: Seal,
+        scoring: Scoring,
+        lack: Callable[[State, dict[str, Any]], str | None],
+        deploy_timeout: float,
     ) -> None:
+        """`lack` says what a service's cluster lacks for one replica of it."""
         self._folder = folder
         self._state = state
         self._blobs = blobs
         self._seal = seal
         self._scoring = scoring
+        self._lack = lack
         self._deploy_timeout = deploy_timeout
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="rollout")
         self._files = threading.Lock()
@@ -157,6 +168,7 @@ class Rollouts:
             memory_gb=float(resources["memoryInGB"]),
             max_concurrent_requests=int(document.get("maxConcurrentRequestsPerContainer") or 1),
             app_insights_enabled=bool(document["appInsightsEnabled"]),
+            lack=self._lack(self._state, document) or "",
             liveness=_liveness(probe) if probe else Liveness(),
             deploy_timeout_seconds=self._deploy_timeout,
         )

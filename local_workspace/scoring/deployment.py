@@ -15,6 +15,7 @@ from typing import Literal
 
 from .container_logs import ContainerLogs
 from .environments import Environment
+from .failures import NO_NODES
 from .faults import Faults
 from .front_end_link import FrontEndLink
 from .interface import Rollout
@@ -132,6 +133,12 @@ class Deployment:
         with self.changed:
             return any(replica.state == "unschedulable" for replica in self._replicas)
 
+    def lack(self) -> str:
+        """Why there is no room for a replica now; empty when there is."""
+        if self.rollout.lack:
+            return self.rollout.lack
+        return NO_NODES if self._around.faults.no_capacity(self.rollout.service) else ""
+
     def cause(self) -> str:
         """Why a replica crashed last, in the user's own error's words."""
         with self.changed:
@@ -219,7 +226,7 @@ class Deployment:
             launcher=around.launcher,
             link=around.link,
             changed=self.changed,
-            has_capacity=lambda: not around.faults.no_capacity(rollout.service),
+            lack=self.lack,
             started=self.route,
             say=self._say,
         )

@@ -54,13 +54,13 @@ def timed_out(*, seconds: float) -> Failure:
     )
 
 
-def unschedulable(compute_type: ComputeType) -> Failure:
+def unschedulable(compute_type: ComputeType, *, lack: str) -> Failure:
     """There is no room for a replica."""
     return Failure(
         code="AciDeploymentFailed" if compute_type == "ACI" else "KubernetesDeploymentFailed",
         status_code=400,
         message=NO_CAPACITY,
-        details=(("Unschedulable", NO_NODES),),
+        details=(("Unschedulable", lack or NO_NODES),),
     )
 
 

@@ -65,6 +65,8 @@ class Rollout:
     memory_gb: float = 0.5
     max_concurrent_requests: int = 1
     app_insights_enabled: bool = False
+    lack: str = ""
+    """What the cluster lacks for a replica, in Kubernetes' words; empty = there is room."""
     liveness: Liveness = field(default_factory=Liveness)
     deploy_timeout_seconds: float = 1200.0
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Literal
 
 from .container_logs import cause_of_crash
-from .failures import NO_NODES
 from .front_end_link import FrontEndLink
 from .interface import Liveness
 from .launcher import Launcher
@@ -63,11 +62,14 @@ class Replica:
         launcher: Launcher,
         link: FrontEndLink,
         changed: threading.Condition,
-        has_capacity: Callable[[], bool],
+        lack: Callable[[], str],
         started: Callable[[], None],
         say: Callable[[str], None],
     ) -> None:
-        """`started` is called after each start, once the front end knows the new process; `say` tells people."""
+        """`started` is called after each start, once the front end knows the new process; `say` tells people.
+
+        `lack` says what is missing while there is no room for this replica.
+        """
         self.state: ReplicaState = "new"
         self.failed_starts = 0
         self.ever_ready = False
@@ -79,7 +81,7 @@ class Replica:
         self._launcher = launcher
         self._link = link
         self._changed = changed
-        self._has_capacity = has_capacity
+        self._lack = lack
         self._started = started
         self._say = say
         self._ending = threading.Event()
@@ -167,9 +169,10 @@ class Replica:
     def _live(self) -> None:
         pause = FIRST_PAUSE_SECONDS
         while not self._ending.is_set():
-            if not self._has_capacity():
+            lack = self._lack()
+            if lack:
                 if self.state != "unschedulable":
-                    self._say(f"There is no room for replica {self.plan.hostname}: {NO_NODES}")
+                    self._say(f"There is no room for replica {self.plan.hostname}: {lack}")
                 self._set("unschedulable")
                 self._ending.wait(CAPACITY_POLL_SECONDS)
                 continue

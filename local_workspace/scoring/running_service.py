@@ -155,7 +155,9 @@ class RunningService:
         self._silent_since = self._silent_since or now
         if now - self._silent_since > UNHEALTHY_AFTER_SECONDS:
             if current.is_unschedulable():
-                self._tell_state("Unschedulable", failures.unschedulable(current.rollout.compute_type))
+                self._tell_state(
+                    "Unschedulable", failures.unschedulable(current.rollout.compute_type, lack=current.lack())
+                )
             else:
                 self._tell_state("Unhealthy", failures.unhealthy(cause=current.cause()))
 
@@ -253,8 +255,8 @@ class RunningService:
         if outcome == "late":
             outcome = deployment.wait(deadline=deadline, cancelled=cancelled)
         if outcome == "unschedulable":
-            failure = failures.unschedulable(rollout.compute_type)
-            told.line(f"ERROR: {failure.message}; {failures.NO_NODES}")
+            failure = failures.unschedulable(rollout.compute_type, lack=deployment.lack())
+            told.line(f"ERROR: {failure.message}; {failure.details[0][1]}")
             told.phase("DeployService", "Failed")
             self._tell_state("Unschedulable", failure)
             told.ended("Failed", failure)

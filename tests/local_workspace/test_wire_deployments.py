@@ -353,3 +353,27 @@ def test_new_models_come_by_an_update(
     assert [model["id"] for model in document["models"]] == [newer.id]
     assert [row["kind"] for row in local_workspace.ledger(name="renewed", resource="service")] == ["create", "update"]
     service.delete()
+
+
+def test_an_update_that_no_node_can_hold_is_unschedulable_and_the_old_version_serves(
+    local_workspace: RunningWorkspace, deploy: Deploy, register: Register, cluster: Any
+) -> None:
+    from azureml.core.webservice import AksWebservice
+
+    configuration = AksWebservice.deploy_configuration(autoscale_enabled=False, num_replicas=1)
+    service = deploy("too-large", [register("too-large")], configuration, target=cluster)
+
+    service.update(memory_gb=1000)
+    operation = local_workspace.wait_for_operation(service._operation_endpoint.rpartition("/")[2])
+
+    service.update_deployment_state()
+    assert (operation["state"], service.state) == ("Failed", "Unschedulable")
+    assert "Couldn't Schedule" in operation["error"]["message"]
+    assert "0/1 nodes are available: 1 Insufficient memory." in operation["error"]["details"][0]["message"]
+    assert score(service, service.get_keys()[0]).status_code == 200
+
+    service.update(memory_gb=1)
+    local_workspace.wait_for_operation(service._operation_endpoint.rpartition("/")[2])
+    service.update_deployment_state()
+    assert service.state == "Healthy"
+    service.delete()
