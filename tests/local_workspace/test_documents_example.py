@@ -26,7 +26,7 @@ def test_the_documents_example_registers_a_model_through_the_sdk(
     (folder / "connection.json").symlink_to(local_workspace.connection_file)
 
     ran = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", blocks["connect"] + blocks["use"]],
+        [sys.executable, "-W", "ignore", "-c", blocks["connect"] + blocks["use"] + blocks["query"]],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -36,6 +36,7 @@ def test_the_documents_example_registers_a_model_through_the_sdk(
     assert ran.returncode == 0, ran.stderr
     assert "weights:" in ran.stdout
     assert "'checked': 'yes'" in ran.stdout
+    assert "['Service', 'ContainerCode', 'calls']" in ran.stdout
     changes = [entry["kind"] for entry in local_workspace.ledger(resource="model", name="weights")]
     assert changes[-1] == "delete"
     assert len(changes) >= 2
