@@ -194,7 +194,7 @@ FIELDS: tuple[Field, ...] = (
         unit="replicas",
         group="scaling",
         update=_on(aks="live"),
-        help="A fixed number of replicas, instead of automatic scaling.",
+        help="A fixed number of replicas, instead of automatic scaling. Raise it when calls are answered with 503.",
     ),
     # Access
     Field(
@@ -229,7 +229,7 @@ FIELDS: tuple[Field, ...] = (
         default=False,
         ours=False,
         update=_on(aks="live"),
-        help="Callers fetch a token that expires, with their Entra ID identity. Instead of keys, never beside them.",
+        help="Callers fetch a token that expires, as themselves. Turn it on when no key shall be handed around; keys go off.",
     ),
     Field(
         name="primary_key",
@@ -249,7 +249,7 @@ FIELDS: tuple[Field, ...] = (
         group="access",
         update=_on(aci="redeploy", aks="redeploy"),
         create_only=True,
-        help="A second key of your own. It is sent only together with a primary key.",
+        help="A second key of your own, for clients that change keys in turn. It is sent only together with a primary key.",
     ),
     # Insights
     Field(
@@ -261,7 +261,7 @@ FIELDS: tuple[Field, ...] = (
         default=False,
         ours=True,
         update=_on(aci="restart", aks="restart"),
-        help="Requests, traces and exceptions are recorded. Without it this service has no charts.",
+        help="Requests, traces and exceptions are recorded. Turn it off only where nothing may be: there are no charts then.",
     ),
     Field(
         name="collect_model_data",
@@ -271,7 +271,7 @@ FIELDS: tuple[Field, ...] = (
         group="insights",
         default=False,
         update=_on(aci="redeploy", aks="restart"),
-        help="What the script collects of inputs and predictions is kept in the workspace's storage. Mind personal data.",
+        help="What the script collects of inputs and predictions is stored. Turn it on to study drift; mind personal data.",
     ),
     # Limits
     Field(
@@ -328,7 +328,7 @@ FIELDS: tuple[Field, ...] = (
         group="probes",
         default=10,
         update=_on(aks="restart"),
-        help="How often a replica is probed.",
+        help="How often a replica is probed. Lower it to notice a hung one sooner, raise it when probes disturb long calls.",
     ),
     Field(
         name="timeout_seconds",
@@ -371,7 +371,7 @@ FIELDS: tuple[Field, ...] = (
         kind="text",
         group="network",
         update=_on(aci="redeploy"),
-        help="The Azure region of the container; unset = the workspace's.",
+        help="The Azure region of the container; unset = the workspace's. Set it when that one has no room left.",
     ),
     Field(
         name="dns_name_label",
@@ -390,7 +390,7 @@ FIELDS: tuple[Field, ...] = (
         group="network",
         default="default",
         update=_on(aks="restart"),
-        help="The namespace the replicas run in; unset = the one the cluster was attached with. It must exist.",
+        help="The namespace the replicas run in; unset = the cluster's. It must exist. Set it where teams share a cluster.",
     ),
     Field(
         name="blobfuse_enabled",
@@ -432,7 +432,7 @@ FIELDS: tuple[Field, ...] = (
         group="tls",
         default=False,
         update=_on(aci="restart"),
-        help="Serve over https with your own certificate. On AKS this is set on the cluster, not on the service.",
+        help="Serve over https with your own certificate. Turn it on before anyone calls from outside a trusted network.",
     ),
     Field(
         name="ssl_cname",
@@ -461,7 +461,7 @@ FIELDS: tuple[Field, ...] = (
         unit="PEM",
         group="tls",
         update=_on(aci="restart"),
-        help="The private key of the certificate.",
+        help="The private key of the certificate, without a password. Renew it together with the certificate.",
     ),
     Field(
         name="cmk_vault_base_url",
