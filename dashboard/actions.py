@@ -26,7 +26,7 @@ from typing import Any, Literal
 import streamlit as st
 
 from dashboard import context
-from dashboard.ui import errors
+from dashboard.ui import accent, errors
 from services.access import COMMANDS, Person
 from services.errors import DeskError
 from services.operations.desk import new_id
@@ -118,15 +118,17 @@ def button(
         needed = COMMANDS[command].word
         help = f"This needs the role {needed}. Choose another identity, or ask someone who has it."
     has_question = bool(ask or detail or typed or reason)
+    is_disabled = disabled or is_refused
+    shown, icon = accent.label(label, icon=icon) if look == "primary" and not is_disabled else (label, icon)
     st.button(
-        label,
+        shown,
         key=key,
         on_click=_open if has_question else _run,
         args=(question,) if has_question else (question, _operation_id(question)),
         type=look,
         icon=icon,
         help=help,
-        disabled=disabled or is_refused,
+        disabled=is_disabled,
         width="stretch" if wide else "content",
     )
     if has_question and st.session_state.get(question.of("asking")):
@@ -179,7 +181,7 @@ def _draw(question: _Question) -> None:
         with st.container(horizontal=True, horizontal_alignment="right"):
             st.button("Cancel", key=question.of("cancel"), on_click=_cancel, args=(question,))
             st.button(
-                question.confirm,
+                accent.label(question.confirm)[0] if is_typed else question.confirm,
                 key=question.of("confirm"),
                 type="primary",
                 on_click=_run,
