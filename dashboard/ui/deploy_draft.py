@@ -77,6 +77,13 @@ def put(name: str, value: Any) -> None:
     st.session_state[key(name)] = value
 
 
+def take(**values: Any) -> None:
+    """Set parts that the rules have not seen in this run, and draw the screen anew, so that they do."""
+    for name, value in values.items():
+        put(name, value)
+    st.rerun()
+
+
 def begin() -> None:
     """Have a draft: from the address when it names a new start, else the one there is, else an empty one."""
     asked = next(((name, value) for name in STARTS if (value := filters.wanted(name))), None)

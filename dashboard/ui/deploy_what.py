@@ -148,7 +148,7 @@ def _upload() -> None:
         line("error", "No Python file in it defines run() at its top level: the entry script is missing.")
         return
     if draft.get("entry") not in found.files:
-        draft.put("entry", found.scripts[0])
+        draft.take(entry=found.scripts[0])
     options = list(dict.fromkeys([*found.scripts, draft.get("entry")]))
     st.selectbox(
         "Entry script",
@@ -168,8 +168,7 @@ def _take(sent: Any) -> None:
         st.session_state["deploy-file-refused"] = (error.kind, error.sentence)
         return
     st.session_state.pop("deploy-file-refused", None)
-    draft.put("upload", {"sha256": kept.sha256, "name": kept.name})
-    draft.put("entry", kept.scripts[0] if kept.scripts else None)
+    draft.take(upload={"sha256": kept.sha256, "name": kept.name}, entry=kept.scripts[0] if kept.scripts else None)
 
 
 def _earlier() -> None:
@@ -185,7 +184,7 @@ def _earlier() -> None:
         tables.nothing("Nothing was deployed with code from here yet: upload a zip.")
         return
     if draft.get("earlier") not in options:
-        draft.put("earlier", next(iter(options)))
+        draft.take(earlier=next(iter(options)))
     st.selectbox(
         "Deployed before",
         list(options),

@@ -69,8 +69,7 @@ def _cluster() -> None:
         st.code(CLUSTER, language="python", wrap_lines=True)
         return
     if chosen is None and len(found) == 1:
-        draft.put("compute", next(iter(found)))
-        chosen = draft.get("compute")
+        draft.take(compute=next(iter(found)))
     options = list(found) if chosen is None or chosen in found else [chosen, *found]
     st.selectbox(
         "Cluster",
