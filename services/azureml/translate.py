@@ -25,6 +25,16 @@ _LONGEST_REASON = 200
 _RESPONSE_CODE = re.compile(r"(?:Response Code|Code|status code|status_code)\D{0,3}\s*(\d{3})\b", re.IGNORECASE)
 _CONTENT = re.compile(r"Content: (b'.*'|b\".*\"|\{.*\})", re.DOTALL)
 _NO_TOKEN = ("ClientAuthenticationError", "CredentialUnavailableError", "AuthenticationException")
+_SIGN_IN = {
+    "AADSTS7000215": "the client secret is wrong. Copy its value, not its id, into the settings.",
+    "AADSTS7000222": "the client secret has ended. Make a new one and put it into the settings.",
+    "AADSTS700016": "this tenant has no application of that client id. Check both in the settings.",
+    "AADSTS700027": "the certificate is not one of this application's, or it has ended. Give the application a new one.",
+    "AADSTS90002": "there is no such tenant. Check the tenant id, and AZURE_CLOUD, in the settings.",
+    "AADSTS900023": "there is no such tenant. Check the tenant id, and AZURE_CLOUD, in the settings.",
+}
+"""What Entra ID's codes mean for whoever set up the desk."""
+_NO_NETWORK = ("Failed to resolve", "Connection refused", "Max retries exceeded", "timed out", "Network is unreachable")
 _LIBRARIES = ("azureml", "msrest", "requests", "urllib3", "azure.")
 
 
@@ -67,11 +77,7 @@ def explain(problem: Exception, *, doing: str, change: bool = False) -> DeskErro
     response = getattr(problem, "response", None)
     status = getattr(response, "status_code", None) or getattr(problem, "status_code", None)
     if type(problem).__name__ in _NO_TOKEN:
-        return Unavailable(
-            "Azure gives us no token: check tenant, client id and secret or certificate in the settings, or sign in with "
-            "`az login`.",
-            detail=_detail(text),
-        )
+        return Unavailable(f"Azure does not sign us in: {_why_not_signed_in(text)}", detail=_detail(text))
     if isinstance(status, int) and status >= 400:
         body = _body_of(problem, response) or text
         return refused(status, body, doing=doing, change=change, headers=getattr(response, "headers", None))
@@ -137,6 +143,19 @@ def refused(
             )
         return Unavailable(f"Could not {doing}: Azure ML failed with {status}. Try again in a minute.", detail=detail)
     return Invalid(f"Could not {doing}{because}", detail=detail)
+
+
+def _why_not_signed_in(text: str) -> str:
+    for code, reason in _SIGN_IN.items():
+        if re.search(rf"{code}\b", text):
+            return reason
+    if any(word in text for word in _NO_NETWORK):
+        return "its sign-in cannot be reached from here. Check the network, and HTTPS_PROXY if there is a proxy."
+    if "DefaultAzureCredential" in text:
+        return (
+            "no service principal is set and no other identity was found. Set one in the settings, or run `az login`."
+        )
+    return "check tenant, client id and secret or certificate in the settings."
 
 
 def _missing(text: str, *, doing: str) -> NotFound:

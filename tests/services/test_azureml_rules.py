@@ -21,6 +21,7 @@ from services.azureml.quiet import quiet
 from services.azureml.secrets import Keys
 from services.azureml.types import MARK, Operation, Problem, Replicas, Service, visible_tags
 from services.errors import Conflict, DeskError, Forbidden, Invalid, NotFound, Unavailable
+from services.scrubbing import scrub
 from services.settings import Settings
 
 KEY = "x7Rk2LpQ9vTzWm4YcB8nHs3JdF6gKa1E"
@@ -296,10 +297,35 @@ def test_the_sdk_asks_our_credential_for_the_resource_manager_of_the_named_cloud
 
 
 def test_a_refused_sign_in_says_what_to_check_and_not_the_secret() -> None:
-    with pytest.raises(Unavailable, match="no token") as caught, translate.errors("sign in to Azure"):
+    with pytest.raises(Unavailable, match="does not sign us in: the client secret is wrong") as caught, translate.errors("sign in to Azure"):
         raise ClientAuthenticationError(f"AADSTS7000215: Invalid client secret {KEY} provided")
     assert caught.value.detail is not None
     assert KEY not in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("Authentication failed: AADSTS7000215: Invalid client secret provided.", "the client secret is wrong"),
+        (
+            "Authentication failed: AADSTS7000222: The provided client secret keys are expired.",
+            "has ended. Make a new one",
+        ),
+        ("Authentication failed: AADSTS90002: Tenant 'x' not found.", "there is no such tenant"),
+        (
+            "Authentication failed: HTTPSConnection(host='login'): Failed to resolve 'login'",
+            "cannot be reached from here",
+        ),
+        ("DefaultAzureCredential failed to retrieve a token from the included credentials.", "or run `az login`"),
+        ("Authentication failed: AADSTS1: something new", "check tenant, client id and secret or certificate"),
+    ],
+)
+def test_a_refused_sign_in_says_its_cause_and_what_to_do(said: str, sentence: str) -> None:
+    explained = translate.explain(ClientAuthenticationError(said), doing="sign in to Azure")
+
+    assert isinstance(explained, Unavailable)
+    assert sentence in explained.sentence
+    assert scrub(explained.sentence) == explained.sentence, "the log hides no part of it"
 
 
 def test_an_unknown_cloud_and_a_half_set_service_principal_are_refused_by_name() -> None:

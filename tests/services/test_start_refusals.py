@@ -40,7 +40,7 @@ def places(folder: Path) -> dict[str, object]:
     return {"DESK_DATA": folder / "data", "DESK_KEYS": folder / "keys", "DESK_ANCHOR": folder / "anchor" / "anchor"}
 
 
-@pytest.mark.parametrize("setting", ["DESK_DATA", "DESK_KEYS", "DESK_ANCHOR"])
+@pytest.mark.parametrize("setting", ["DESK_KEYS", "DESK_ANCHOR"])
 def test_a_place_that_cannot_be_written_is_named_before_anything_starts(setting: str, tmp_path: Path) -> None:
     # Also root, who may write everywhere else, cannot make a folder below a file.
     (tmp_path / "file").write_text("in the way")
@@ -121,7 +121,7 @@ def test_a_desk_on_places_that_cannot_be_written_says_so(tmp_path: Path) -> None
 
 def test_a_full_disk_is_said_by_the_database_and_leaves_it_as_it_was(database: Database) -> None:
     with database.reading() as look:
-        pages = look.exec_driver_sql("PRAGMA page_count").scalar_one()
+        pages: int = look.exec_driver_sql("PRAGMA page_count").scalar_one()
 
     with pytest.raises(Unavailable, match="The ledger cannot be used: its disk is full: make room on it"):
         fill(database, most_pages=pages)
