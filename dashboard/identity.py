@@ -25,7 +25,7 @@ export default function ({ data }) {
 _DOES = {
     "viewer": "looks at everything and follows logs",
     "operator": "deploys, updates, deletes, rotates and reveals keys",
-    "approver": "approves and rejects, opens endpoints that need approval",
+    "approver": "also opens endpoints where that needs approval",
     "admin": "administers the desk and exports the audit log",
 }
 
@@ -59,7 +59,8 @@ def invitation(person: Person) -> None:
 
 
 def _choice(name: str, person: Person) -> None:
-    is_me = person == LOCAL_IDENTITIES[name] or (person == ANONYMOUS_VIEWER and name == "viewer")
+    # By id: a person who came in with a session carries its mark too.
+    is_me = person.id == LOCAL_IDENTITIES[name].id or (person == ANONYMOUS_VIEWER and name == "viewer")
     st.button(
         f"**{name}** {_DOES[name]}",
         key=f"identity-{name}",

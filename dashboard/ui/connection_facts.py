@@ -108,7 +108,8 @@ def diagnosis(desk: Desk) -> None:
         key="connection-diagnosis",
         alt="Each step of the connection and whether it works.",
         columns={
-            "state": states.column(["succeeded", "failed"]),
+            # Wide enough for its longest word.
+            "state": {**states.column(["succeeded", "failed"]), "width": 115},
             "step": tables.text("Step"),
             "what": tables.text("Means that"),
             "took": tables.number("Took", unit="ms"),

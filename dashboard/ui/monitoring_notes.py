@@ -34,7 +34,9 @@ def show(desk: Desk, services: Sequence[str]) -> None:
 def table(desk: Desk, range_: ranges.Range, services: Sequence[str], *, ours: bool) -> None:
     """The range in figures, a row per service: what one would send to a colleague."""
     with errors.explained():
-        headings.section("In figures", f"{range_.label}, per service; percentiles rest on n requests.")
+        headings.section(
+            "In figures", f"{range_.label}, per service; the percentiles are of the requests counted beside them."
+        )
         found = desk.monitoring.chart("service_summary", range_.span, services=services, include_ours=ours)
         rows = [
             {
@@ -59,7 +61,9 @@ def table(desk: Desk, range_: ranges.Range, services: Sequence[str], *, ours: bo
                 "n": tables.number("Requests"),
                 "errors": tables.number("Failed"),
                 "rate": tables.number("Failed", unit="%", decimals=2),
-                "soft": tables.number("Failed inside a 200"),
+                "soft": tables.number(
+                    "Failed inside a 200", help="Answered with 200, though the answer itself says that it failed."
+                ),
                 "p50": tables.number("p50", unit="ms", help="Whole milliseconds; 0 means below 1 ms."),
                 "p95": tables.number("p95", unit="ms"),
                 "p99": tables.number("p99", unit="ms"),

@@ -36,6 +36,13 @@ def test_who_has_chosen_is_not_invited_again(open_page: OpenPage) -> None:
     assert not [button.key for button in page.button if str(button.key).startswith("be-")]
 
 
+def test_the_chooser_ticks_who_one_is(open_page: OpenPage) -> None:
+    page = open_page("overview", identity="approver")
+
+    ticked = [button.key for button in page.button if button.icon == ":material/check:"]
+    assert ticked == ["identity-approver"]
+
+
 def test_an_ended_session_is_a_viewer_again(open_page: OpenPage, desk: Desk) -> None:
     page = open_page("overview", identity="operator")
     desk.sessions.end(page.session_state["desk_session"])
