@@ -10,6 +10,15 @@ from pathlib import Path
 from typing import Any
 
 
+class Damaged(Exception):
+    """A file that the workspace cannot do without is not what it wrote; the sentence says which."""
+
+    def __init__(self, path: Path, why: object) -> None:
+        super().__init__(
+            f"{path} cannot be read: {why}. Put it back from a backup, or start a workspace on another folder."
+        )
+
+
 def write_private(path: Path, text: str) -> None:
     """Put a text in place in one move, readable by its owner alone."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600

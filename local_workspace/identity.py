@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from local_workspace import tokens
-from local_workspace.files import write_private_json
+from local_workspace.files import Damaged, write_private_json
 
 HOST = "127.0.0.1"
 PATIENCE_SECONDS = 2.0
@@ -73,12 +73,17 @@ class Identity:
 def load(path: Path, *, port: int | None, created: str) -> Identity:
     """The identity kept in this file, made first if there is none; `port` moves the control plane."""
     if path.exists():
-        identity = Identity(**json.loads(path.read_text(encoding="utf-8")))
-        if port is None or port == identity.port:
+        try:
+            identity = Identity(**json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise Damaged(path, error) from error
+        if not port or port == identity.port:
             return identity
         identity = replace(identity, port=port)
     else:
         identity = _new(port=port, created=created)
+    # A port that cannot be had is not kept: the next start would fail over it again.
+    check_free(identity.port)
     write_private_json(path, asdict(identity))
     return identity
 

@@ -37,6 +37,10 @@ CONNECTION = "connection.json"
 ADMIN = "admin.json"
 
 
+class Unusable(Exception):
+    """Nothing can be kept in the folder that was named."""
+
+
 class AlreadyRunning(Exception):
     """Another workspace runs on the same folder."""
 
@@ -72,8 +76,11 @@ class Effects:
 def run(data: Path, *, port: int | None, deploy_timeout: float) -> None:
     """Serve a workspace from this folder until told to stop."""
     data = data.expanduser().resolve()
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    data.chmod(0o700)
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        data.chmod(0o700)
+    except OSError as error:
+        raise Unusable(f"Nothing can be kept in {data}: {error.strerror}. Name a folder of yours.") from error
     # Whatever else this machine talks through a proxy to, it is not itself.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
     stop = threading.Event()

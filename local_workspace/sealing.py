@@ -9,7 +9,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
-from local_workspace.files import write_private
+from local_workspace.files import Damaged, write_private
 
 
 class Seal:
@@ -18,7 +18,10 @@ class Seal:
     def __init__(self, path: Path) -> None:
         if not path.exists():
             write_private(path, Fernet.generate_key().decode())
-        self._fernet = Fernet(path.read_bytes().strip())
+        try:
+            self._fernet = Fernet(path.read_bytes().strip())
+        except ValueError as error:
+            raise Damaged(path, "it holds no key") from error
 
     def close(self, document: Mapping[str, Any]) -> bytes:
         """Seal."""

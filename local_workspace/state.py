@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from local_workspace.files import Damaged
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS artifacts (
     origin TEXT NOT NULL, container TEXT NOT NULL, path TEXT NOT NULL,
@@ -70,9 +72,17 @@ class State:
         path.touch(mode=0o600)
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._connection.executescript(SCHEMA)
+        try:
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._connection.executescript(SCHEMA)
+        except sqlite3.OperationalError:
+            # The disk is full, or the file may not be written: it is whole.
+            self._connection.close()
+            raise
+        except sqlite3.DatabaseError as error:
+            self._connection.close()
+            raise Damaged(path, error) from error
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """Every row the query finds."""

@@ -46,6 +46,12 @@ def processes_of(workspace: RunningWorkspace) -> set[int]:
     return found
 
 
+def started(data: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """A start that is refused, and what it said."""
+    command = [*RunningWorkspace(data).command()[:5], *more]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
 def test_a_second_start_on_one_folder_says_so_and_ends(own_workspace: RunningWorkspace) -> None:
     second = subprocess.run(own_workspace.command(), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
@@ -66,6 +72,61 @@ def test_a_taken_port_is_said_in_one_sentence(tmp_path: Path, local_workspace: R
     assert tried.returncode == 1
     assert tried.stderr.strip().splitlines()[-1].startswith(f"Port {port} of this workspace is taken")
     assert wait_for(lambda: not processes_of(other), "everything to end", 10)
+
+
+def test_a_port_that_could_not_be_had_is_not_kept(
+    own_workspace: RunningWorkspace, local_workspace: RunningWorkspace
+) -> None:
+    before = own_workspace.connection["url"]
+    own_workspace.stop()
+    taken = local_workspace.connection["url"].rpartition(":")[2]
+
+    refused = [started(own_workspace.data, "--port", port) for port in (taken, "65536", "-1")]
+    own_workspace.start()
+
+    assert [tried.returncode for tried in refused] == [1, 2, 2]
+    assert "is no port" in refused[1].stderr
+    assert own_workspace.connection["url"] == before
+
+
+@pytest.mark.parametrize("time", ["0", "-1", "nan", "inf"])
+def test_a_deployment_waits_for_a_time_that_ends(tmp_path: Path, time: str) -> None:
+    tried = started(tmp_path / "data", "--deploy-timeout", time)
+
+    assert (tried.returncode, "is no time to wait" in tried.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("identity.json", b"{"),
+        ("identity.json", b"[]"),
+        ("identity.json", b'{"port": 1}'),
+        ("state.sqlite3", b"not a database" * 100),
+        ("seal.key", b"no key"),
+    ],
+)
+def test_a_damaged_file_is_said_in_one_sentence(tmp_path: Path, file: str, content: bytes) -> None:
+    workspace = RunningWorkspace(tmp_path / "data")
+    workspace.data.mkdir()
+    (workspace.data / file).write_bytes(content)
+
+    tried = started(workspace.data)
+
+    assert tried.returncode == 1
+    assert "Traceback" not in tried.stderr
+    assert tried.stderr.strip().splitlines()[-1].startswith(f"{workspace.data / file} cannot be read")
+    assert (workspace.data / file).read_bytes() == content
+    assert wait_for(lambda: not processes_of(workspace), "everything to end", 10)
+
+
+def test_a_folder_that_cannot_be_one_is_said_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("here")
+
+    for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/nobody/there")):
+        tried = started(folder)
+        assert (tried.returncode, "Traceback" in tried.stderr) == (1, False)
+        assert tried.stderr.strip().splitlines()[-1].startswith(f"Nothing can be kept in {folder}")
 
 
 @pytest.mark.parametrize("which", ["insights_port", "front_end_port", "blob_port"])
