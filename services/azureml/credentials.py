@@ -170,7 +170,10 @@ def azure_coordinates(settings: Settings, *, role: str = "") -> Coordinates:
     }
     for field, value in named.items():
         if not value:
-            raise Invalid(f"{field.upper()} is not set: it is needed to find the workspace on Azure.", field=field)
+            raise Invalid(
+                f"{field.upper()} is not set: set it in `.env`, it is needed to find the workspace on Azure.",
+                field=field,
+            )
     return Coordinates(
         subscription_id=settings.azure_subscription_id,
         resource_group=settings.azure_resource_group,
@@ -218,7 +221,7 @@ def _credential(settings: Settings, *, role: str, authority: str) -> tuple[Token
         for field, value in (("azure_tenant_id", tenant), ("azure_client_id", client)):
             if not value:
                 raise Invalid(
-                    f"{field.upper()} is not set, but a secret or certificate is: the service principal needs all three.",
+                    f"{field.upper()} is not set, but a secret or certificate is: set it in `.env`, the service principal needs all three.",
                     field=field,
                 )
     if secret:

@@ -285,7 +285,9 @@ class ModelManagement:
     ) -> dict[str, Any]:
         found = self.wire.read(url, doing=doing, method=method, params=params, timeout=timeout).json()
         if not isinstance(found, dict):
-            raise Unavailable(f"Could not {doing}: Azure ML's answer has another form than expected.")
+            raise Unavailable(
+                f"Could not {doing}: Azure ML's answer has another form than expected. Try again in a minute."
+            )
         return found
 
 

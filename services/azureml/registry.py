@@ -109,7 +109,9 @@ class Registry:
         root = into.resolve()
         found = [path for path in sorted(into.rglob("*")) if path.is_file()]
         if any(not path.resolve().is_relative_to(root) for path in found):
-            raise Invalid(f"A file of {model_id} lies outside its folder: it is not offered for download.")
+            raise Invalid(
+                f"A file of {model_id} lies outside its folder: fetch it from the storage account in the portal."
+            )
         return found
 
     def environment(
@@ -121,7 +123,9 @@ class Registry:
             found = _newest(self._access.workspace(), name, version=version)
             if found is None:
                 exactly = f"{name} version {version}" if version else name
-                raise NotFound(f"There is no environment {exactly} in the workspace.")
+                raise NotFound(
+                    f"There is no environment {exactly} in the workspace: choose another one, or register it."
+                )
             return found
 
         return self._call(fetch, doing=f"read the environment {name}", timeout=timeout)

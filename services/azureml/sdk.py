@@ -284,7 +284,7 @@ def _updatable(there: Service, changes: Mapping[str, Any]) -> fields.Target:
 def _refuse_unknown(configuration: Mapping[str, Any], *, target: fields.Target) -> None:
     unknown = sorted(name for name in configuration if fields.find(name, target=target) is None)
     if unknown:
-        raise Invalid(f"{', '.join(unknown)} is not a setting of {target} services.", field=unknown[0])
+        raise Invalid(f"{', '.join(unknown)} is not a setting of {target} services: leave it out.", field=unknown[0])
 
 
 def _refuse_slashes(properties: Mapping[str, str]) -> None:

@@ -39,7 +39,7 @@ def moment(value: datetime) -> str:
 def duration(value: timedelta) -> str:
     """A timespan literal in the largest unit that fits."""
     if value <= timedelta(0):
-        raise Invalid("The step has to be longer than nothing.", field="step")
+        raise Invalid("The step has to be longer than nothing: choose a longer one.", field="step")
     for unit, size in _UNITS:
         if value % size == timedelta(0):
             return f"{value // size}{unit}"

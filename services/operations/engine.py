@@ -237,7 +237,11 @@ class Engine:
                 log.exception("Step %s of operation %s failed in a way nobody foresaw", step.name, operation_id)
                 reference = f"{type(error).__name__} in step {step.name} of operation {operation_id}"
                 return self._give_up(
-                    found, step, DeskError(f"The desk itself failed here ({reference}); its log has the details.")
+                    found,
+                    step,
+                    DeskError(
+                        f"The desk itself failed here ({reference}); the worker's log has the details. Look there, then go on from here."
+                    ),
                 )
             journal.step(operation_id, step, "done", result=result)
             return "done"

@@ -56,7 +56,10 @@ def settle(work: Work, name: str, ended: AzureOperation | None) -> Service:
     while True:
         service = mms.service(name)
         if service.broken:
-            raise Conflict(f"{name} was changed, but Azure's description of it cannot be read: {service.broken}")
+            raise Conflict(
+                f"{name} was changed, but Azure's description of it cannot be read: {service.broken} "
+                "Look at it in Azure's own studio."
+            )
         if service.state == "Healthy":
             return service
         if ended is not None and ended.state in ("Failed", "Cancelled") and not timed_out:

@@ -7,6 +7,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
+from services.errors import Conflict
 from services.settings import Settings
 from services.storage import ledger, mirror
 from services.storage.database import Database, Name
@@ -33,6 +34,7 @@ def upgrade(settings: Settings) -> list[str]:
     lines = []
     for database in open_databases(settings):
         before = database.schema_version()
+        _refuse_newer(database.name, before)
         config = Config()
         # Without it the folder would be split at spaces and commas.
         config.set_main_option("path_separator", "os")
@@ -44,3 +46,12 @@ def upgrade(settings: Settings) -> list[str]:
         lines.append(f"{database.name}: {after}" + (" (unchanged)" if before == after else f" (was {before or 'new'})"))
         database.close()
     return lines
+
+
+def _refuse_newer(name: Name, found: str | None) -> None:
+    known = {path.stem for path in (MIGRATIONS / name).glob("*.py")}
+    if found is not None and found not in known:
+        raise Conflict(
+            f"The {name} is at schema {found}, which this version of the desk does not know: it was used by a newer one. "
+            "Start that one, or put back what was saved before the change."
+        )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from services.errors import Unavailable
+from services.errors import Conflict, Unavailable
 from services.settings import Settings
 from services.storage import ledger
 from services.storage.database import Database
@@ -33,6 +33,8 @@ def test_a_database_of_another_version_is_refused(settings: Settings, database: 
 
     with pytest.raises(Unavailable, match="The ledger is at schema ledger_9999 and this version of the desk needs"):
         open_current(settings)
+    with pytest.raises(Conflict, match="it was used by a newer one. Start that one, or put back what was saved"):
+        upgrade(settings)
 
 
 def test_nobody_else_on_the_host_may_read_the_databases(settings: Settings, database: Database) -> None:
