@@ -5,6 +5,8 @@ PYTHON ?= python3.11
 PORT ?= 8501
 VENV := .venv
 UV := $(VENV)/bin/uv
+# Most tests wait more than they work: three processes share them. ARGS="-n 0 …" is one process, for a debugger.
+SIDE_BY_SIDE := -n 3 --no-loadscope-reorder
 
 help:       ## Show these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,10 +15,10 @@ run: $(VENV)/.run  ## Start the desk with its local workspace on http://localhos
 	@exec $(VENV)/bin/python -m services.preflight --port $(PORT) --run
 
 test: $(VENV)/.test tools  ## Run every test (rules, workspace, services, pages, browser, kills)
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 test-fast: $(VENV)/.test  ## Run the tests that need no browser and no scoring environment
-	$(VENV)/bin/python -m pytest -m "not slow" $(ARGS)
+	$(VENV)/bin/python -m pytest -m "not slow" $(SIDE_BY_SIDE) $(ARGS)
 
 check: $(VENV)/.test  ## Check format, lint and types
 	$(VENV)/bin/ruff format --check .

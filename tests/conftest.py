@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.running_workspace import RunningWorkspace, connect
+from tests.side_by_side import SideBySide, turn
 
 if TYPE_CHECKING:
     from azureml.core import Workspace
+    from xdist.remote import Producer
 
 
 SDK_WARNINGS = (
@@ -26,6 +28,17 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let pass what the SDK warns about itself; every other warning stays an error."""
     for warning in SDK_WARNINGS:
         config.addinivalue_line("filterwarnings", warning)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: turn(item.path.parent.name))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SideBySide:
+    """With `-n`, share the tests by stack and file."""
+    return SideBySide(config, log)
 
 
 @pytest.fixture(scope="session")

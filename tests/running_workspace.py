@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -27,6 +28,7 @@ ENVIRONMENTS = HOME / ".cache" / "local-workspace-test-environments"
 READY_SECONDS = 60.0
 STOP_SECONDS = 60.0
 POLL_SECONDS = 0.05
+PORTS = (10_000, 20_000)
 
 
 class RunningWorkspace:
@@ -151,11 +153,15 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float) -> Any:
 
 
 def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port nobody listens on now, drawn at random below those of outgoing connections: several runs draw side by side."""
+    while True:
+        port = random.randrange(*PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def connect(connection: dict[str, Any]) -> Workspace:

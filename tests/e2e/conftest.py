@@ -25,7 +25,7 @@ def _needs(path: str | Path, what: str) -> None:
     pytest.skip(f"{what} is not installed")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Workspace, worker and desk under the supervisor, shared by all browser tests of the run."""
     running = Stack(tmp_path_factory.mktemp("stack"))
@@ -36,7 +36,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Chromium, headless."""
     _needs(CHROMIUM, "Chromium")
@@ -64,7 +64,7 @@ def visit(stack: Stack, browser: Browser) -> Iterator[OpenVisit]:
         yield open_
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def axe() -> None:
     """axe-core is there."""
     _needs(axe_path(), "axe-core (npm ci in tests/e2e)")

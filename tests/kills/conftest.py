@@ -13,7 +13,7 @@ from services.azureml.fields import form_defaults
 from tests.kills.desk_stack import DeskStack, is_running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_stack(tmp_path_factory: pytest.TempPathFactory, _sdk_home: Path) -> Iterator[DeskStack]:
     """Made once."""
     made = DeskStack(tmp_path_factory.mktemp("desk"))
@@ -34,13 +34,13 @@ def stack(shared_stack: DeskStack) -> Iterator[DeskStack]:
         shared_stack.start_worker()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def model_id(shared_stack: DeskStack) -> str:
     """A registered model version for whoever needs one."""
     return shared_stack.registered("shared")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def token_service(shared_stack: DeskStack, model_id: str) -> str:
     """A service on AKS whose callers prove themselves with tokens."""
     wanted = shared_stack.wanted(
