@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.running_workspace import RunningWorkspace, connect
 from tests.side_by_side import SideBySide, turn
@@ -25,7 +26,9 @@ SDK_WARNINGS = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let pass what the SDK warns about itself; every other warning stays an error."""
+    """Let pass what the SDK warns about itself, every other warning stays an error; judge no example by its time."""
+    settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("busy machine")
     for warning in SDK_WARNINGS:
         config.addinivalue_line("filterwarnings", warning)
 
@@ -45,7 +48,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SideByS
 def _sdk_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home of its own for what the SDK caches, and settings it reads at import."""
     home = tmp_path_factory.mktemp("home")
-    settings = {
+    variables = {
         "HOME": str(home),
         "AZURE_CONFIG_DIR": str(home / "azure"),
         "AZUREML_LOG_DEPRECATION_WARNING_ENABLED": "False",
@@ -54,7 +57,7 @@ def _sdk_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "NO_PROXY": "127.0.0.1,localhost",
     }
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in settings.items():
+        for name, value in variables.items():
             patch.setenv(name, value)
         yield home
 

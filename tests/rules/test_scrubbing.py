@@ -192,7 +192,7 @@ def test_five_thousand_lines_and_one_very_long_line_take_less_than_two_seconds()
         f"2026-11-21 10:00:00,{n % 1000:03} I [42] azmlinfsrv - POST /score 200 3.6ms 9" for n in range(5000)
     )
     blob = "abcdefghij" * 50_000
-    started = time.perf_counter()
+    started = time.process_time()
     assert scrub(lines) == lines
     assert len(scrub(blob)) == len(blob)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
