@@ -25,7 +25,7 @@ export default function ({ data }) {
 _DOES = {
     "viewer": "looks at everything and follows logs",
     "operator": "deploys, updates, deletes, rotates and reveals keys",
-    "approver": "also opens endpoints where that needs approval",
+    "approver": "an operator until something asks for approval",
     "admin": "administers the desk and exports the audit log",
 }
 

@@ -61,7 +61,6 @@ COMMANDS: dict[str, Role] = {
     "service.delete": Role.OPERATOR,
     "service.test": Role.OPERATOR,
     "service.make_anonymous": Role.OPERATOR,
-    "service.make_anonymous_where_approved": Role.APPROVER,
     "attention.take": Role.OPERATOR,
     # Keys
     "keys.reveal": Role.OPERATOR,
@@ -80,10 +79,8 @@ COMMANDS: dict[str, Role] = {
     "switch.flip": Role.OPERATOR,
     # Operations
     "operation.retry": Role.OPERATOR,
-    "operation.cancel": Role.OPERATOR,
     # Records
     "audit.export": Role.ADMIN,
-    "queries.edit": Role.OPERATOR,
 }
 
 WHAT_TO_DO = "ask someone who has it, or switch to another identity"

@@ -26,7 +26,6 @@ WORDS: Mapping[str, str] = {
     "service.delete": "Delete a service",
     "service.test": "Send a test request",
     "service.make_anonymous": "Make a service anonymous",
-    "service.make_anonymous_where_approved": "The same where it needs approval",
     "attention.take": "Say “I have it”",
     "keys.reveal": "Reveal keys",
     "keys.token": "Fetch a token",
@@ -41,9 +40,7 @@ WORDS: Mapping[str, str] = {
     "compute.create": "Create a cluster",
     "switch.flip": "Turn sample traffic on or off",
     "operation.retry": "Let a stopped operation go on",
-    "operation.cancel": "Cancel an operation",
     "audit.export": "Export the audit log",
-    "queries.edit": "Edit queries",
 }
 """What the roles allow, in the words of the screens."""
 

@@ -91,9 +91,6 @@ CALLS: dict[str, list[Call]] = {
 }
 NOT_ASKED_YET = {
     "operation.retry": "going on asks for the command of the operation's own kind",
-    "operation.cancel": "nothing can be cancelled yet",
-    "service.make_anonymous_where_approved": "no stage asks for approval yet",
-    "queries.edit": "nobody can edit a query yet",
 }
 
 
