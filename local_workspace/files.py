@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import sqlite3
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +19,13 @@ class Damaged(Exception):
         super().__init__(
             f"{path} cannot be read: {why}. Put it back from a backup, or start a workspace on another folder."
         )
+
+
+def is_full(error: Exception) -> bool:
+    """Whether something could not be kept because there is no room left."""
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_private(path: Path, text: str) -> None:

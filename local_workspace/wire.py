@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from local_workspace.files import is_full
 from local_workspace.state import now
 from local_workspace.tokens import Caller
 from local_workspace.workspace import Workspace
@@ -91,6 +92,10 @@ class Call:
 Handler = Callable[[Call], "Response | dict[str, Any] | list[Any]"]
 
 
+# A code that no client takes for a passing trouble: the SDK would send the request again and again.
+NO_ROOM = Refused(507, "InsufficientStorage", "The disk of the local workspace is full: make room, then try again.")
+
+
 def route(path: str, handler: Handler, *methods: str) -> Route:
     """A route whose handler is a plain function of one `Call`; literal parts of the path match in any case."""
     made = Route(path, _endpoint(handler), methods=list(methods or ("GET",)))
@@ -144,8 +149,10 @@ def _endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
             answered = await run_in_threadpool(handler, call)
         except Refused as refused:
             return error_response(path, refused)
-        except Exception:
+        except Exception as error:
             log.exception("%s %s failed", request.method, path)
+            if is_full(error):
+                return error_response(path, NO_ROOM)
             return error_response(path, Refused(500, "InternalServerError", "The workspace failed; its log says why."))
         return answered if isinstance(answered, Response) else JSONResponse(answered)
 

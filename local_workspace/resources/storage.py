@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 import uuid
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -14,6 +16,10 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from local_workspace.blobs import Blobs
+from local_workspace.files import is_full
+from local_workspace.wire import NO_ROOM
+
+log = logging.getLogger(__name__)
 
 LARGEST_BLOCK_BYTES = 256 * 1024 * 1024
 LARGEST_LIST_BYTES = 8 * 1024 * 1024
@@ -27,7 +33,14 @@ def routes(blobs: Blobs, *, writable: bool) -> list[Route]:
         return await _download(request, blobs)
 
     async def upload(request: Request) -> Response:
-        return await _upload(request, blobs)
+        try:
+            return await _upload(request, blobs)
+        except (OSError, sqlite3.Error) as error:
+            if not is_full(error):
+                raise
+            # The storage client sends again, for minutes, what is answered above 499.
+            log.error("An upload found the disk full")
+            return _storage_error(400, "InsufficientStorage", NO_ROOM.message)
 
     read = Route(PATH, download, methods=["GET", "HEAD"])
     return [read, Route(PATH, upload, methods=["PUT"])] if writable else [read]
@@ -123,6 +136,7 @@ def _stored(etag: str = "0", file: Path | None = None) -> Response:
     return Response(status_code=201, headers=_headers(etag, file) | {"x-ms-request-server-encrypted": "true"})
 
 
-def _storage_error(status: int, code: str) -> Response:
-    body = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>{code}</Message></Error>'
+def _storage_error(status: int, code: str, message: str = "") -> Response:
+    said = f"<Code>{code}</Code><Message>{message or code}</Message>"
+    body = f'<?xml version="1.0" encoding="utf-8"?><Error>{said}</Error>'
     return Response(body, status_code=status, media_type="application/xml", headers={"x-ms-error-code": code})
