@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import html
+import io
 import json
+import sqlite3
+import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
+import duckdb
 import pytest
 import sqlalchemy as sa
 from cryptography.hazmat.primitives import serialization
@@ -46,8 +53,23 @@ def tls_key() -> str:
         lambda secret: base64.b64encode(f"user:{secret}".encode()).decode(),
         lambda secret: base64.urlsafe_b64encode(f'"{secret}"'.encode()).decode(),
         lambda secret: base64.b64encode(f"us:{secret} and more".encode()).decode(),
+        lambda secret: html.escape(f'<input value="{secret}">'),
+        lambda secret: json.dumps({"body": json.dumps({"value": secret})}),
+        lambda secret: json.dumps(secret).replace("&", "\\u0026").replace("+", "\\u002b").replace("=", "\\u003d"),
+        lambda secret: quote(f"/next?key={quote(secret, safe='')}", safe=""),
     ],
-    ids=["plain", "JSON", "URL", "base64", "base64url", "base64 inside"],
+    ids=[
+        "plain",
+        "JSON",
+        "URL",
+        "base64",
+        "base64url",
+        "base64 inside",
+        "HTML",
+        "JSON in JSON",
+        "JSON in a page",
+        "URL in a URL",
+    ],
 )
 def test_the_search_finds_a_planted_secret(tmp_path: Path, written: Callable[[str], str]) -> None:
     search = Search({"planted": PRINCIPAL_SECRET, "other": OWN_PRIMARY})
@@ -57,6 +79,45 @@ def test_the_search_finds_a_planted_secret(tmp_path: Path, written: Callable[[st
 
     assert search.in_folder(tmp_path) == {str(place): {"planted"}}
     assert search.in_folder(tmp_path, but=[place.parent]) == {}
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda content: zipped(zipped(content))], ids=["gzip", "zip in zip"])
+def test_the_search_finds_what_is_packed(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    place = tmp_path / "bundle"
+    place.write_bytes(pack(f"key: {PRINCIPAL_SECRET}\n".encode() * 100))
+    search = Search({"planted": PRINCIPAL_SECRET})
+
+    assert search.in_bytes(place.read_bytes()) == set()
+    assert search.in_file(place) == {"planted"}
+
+
+def test_the_search_finds_what_a_database_holds_in_its_log_in_pieces_or_compressed(tmp_path: Path) -> None:
+    search = Search({"planted": PRINCIPAL_SECRET, "other": OWN_PRIMARY})
+    logged, pieces, telemetry = (tmp_path / name for name in ("logged.sqlite3", "pieces.sqlite3", "telemetry.duckdb"))
+    with closing(sqlite3.connect(logged)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("CREATE TABLE kept AS SELECT ? AS what", [PRINCIPAL_SECRET])
+        database.commit()
+        assert search.in_bytes(logged.read_bytes()) == set()
+        assert search.in_folder(tmp_path) == {str(logged): {"planted"}, f"{logged}-wal": {"planted"}}
+    with closing(sqlite3.connect(pieces)) as database:
+        # The end of a page of 4,096 bytes falls into the secret.
+        database.execute("CREATE TABLE kept AS SELECT ? AS what", ["x" * 4560 + PRINCIPAL_SECRET + "y" * 4000])
+        database.commit()
+    with closing(duckdb.connect(str(telemetry))) as store:
+        store.execute("CREATE TABLE kept AS SELECT ? AS what, range AS n FROM range(1000)", [PRINCIPAL_SECRET])
+
+    assert search.in_bytes(pieces.read_bytes()) == set()
+    assert search.in_file(pieces) == {"planted"}
+    assert search.in_duckdb(telemetry) == {"planted"}
+
+
+def zipped(content: bytes) -> bytes:
+    """An archive with one file."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("inside", content)
+    return packed.getvalue()
 
 
 @pytest.mark.timeout(600)
