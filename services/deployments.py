@@ -25,6 +25,9 @@ from services.storage import ledger
 from services.storage.database import Database
 from services.webservices import Webservices
 
+ACCESS = ("auth_enabled", "token_auth_enabled")
+"""The settings that say how callers prove themselves."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
@@ -222,8 +225,13 @@ def _title(plan: Plan, wanted: Wanted) -> str:
         return f"Deploy {models} as {wanted.service}"
     if plan.action == "redeploy":
         return f"Redeploy {wanted.service} with {models}"
-    labels = ", ".join(dict.fromkeys(change.label.lower() for change in plan.changes))
-    return f"Change {wanted.service}: {labels}"
+    is_opened = is_anonymous(wanted.configuration, target=wanted.target)
+    changes = [change for change in plan.changes if not (is_opened and change.field in ACCESS)]
+    labels = ", ".join(dict.fromkeys(change.label.lower() for change in changes))
+    if len(changes) == len(plan.changes):
+        return f"Change {wanted.service}: {labels}"
+    # What a person has to see at a glance in every list.
+    return f"Make {wanted.service} anonymous" + (f", change {labels}" if labels else "")
 
 
 def _bundle(row: Any) -> Bundle:

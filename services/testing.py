@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from services.access import Person
 from services.audit import Audit
@@ -20,6 +21,7 @@ from services.webservices import Webservices
 
 LONGEST_WAIT_SECONDS = 120.0
 LARGEST_BODY = 5 * 1024 * 1024
+SHORT_BODY = 300
 
 _SAYS_ERROR = re.compile(r"(?i)\b(?:error|exception|traceback)\b")
 
@@ -68,11 +70,14 @@ class Testing:
         """A body the service should understand, from its own swagger document."""
         self._operations.check(person, "service.test", "service", name)
         service = self._callable(name)
-        return self._live.alone(
+        found = self._live.alone(
             lambda: sample_body(service.swagger_uri or "", credential=self._credential(service)),
             what=f"The sample of {name}",
             deadline=10.0,
         )
+        # One number a line fills a screen: what is short stands in one line.
+        short = json.dumps(json.loads(found))
+        return short if len(short) <= SHORT_BODY else found
 
     def send(self, person: Person, name: str, body: str, *, deadline: float = 30.0) -> Attempt:
         """Send one request with the service's own key or token, which nobody gets to see."""
@@ -110,6 +115,14 @@ class Testing:
             body=self._live.show(attempt.body),
             is_cut=attempt.is_cut,
         )
+
+    def object_of(self, body: str) -> dict[str, Any] | None:
+        """A body as the object it is, for the lines that call the service; None when it is none, or empty of data."""
+        try:
+            found = json.loads(body)
+        except ValueError:
+            return None
+        return found if isinstance(found, dict) and any(found.values()) else None
 
     def body_remark(self, body: str) -> str | None:
         """What is odd about a body before it is sent; it may be sent all the same, to see what the service makes of it."""

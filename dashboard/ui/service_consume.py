@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
-from dashboard.ui import errors, headings, service_words, tables
+from dashboard import context
+from dashboard.ui import errors, headings, service_tests, tables
 from services.planning.snippets import app_name, snippets
 from services.webservices import ListedService
 
@@ -38,17 +41,29 @@ def show(listed: ListedService) -> None:
             slot = st.segmented_control(
                 "Key", SLOTS, default="primary", required=True, key=f"consume-slot-{service.name}"
             )
+    body = _body(listed)
     with errors.explained():
         found = snippets(
-            service.scoring_uri, auth=service.auth, slot="secondary" if slot == "secondary" else "primary", app=app
+            service.scoring_uri,
+            auth=service.auth,
+            slot="secondary" if slot == "secondary" else "primary",
+            sample=body,
+            app=app,
         )
         for label, text in (("curl", found.curl), ("Python", found.python), ("C#", found.csharp)):
             st.markdown(f"**{label}**")
             # Without colours: those of the highlighter are too pale to be read by everybody.
             st.code(text, language=None, wrap_lines=True)
     st.caption(
-        "The body is only a shape: a real one stands under Tests. Keep client request ids as "
-        f"`{app_name(service.name)}_p_…` with the primary and `…_s_…` with the secondary key: a rotation then shows who has moved."
+        f"{'The body is the one under Tests.' if body else 'The body is only a shape.'} Keep client request ids as "
+        f"`{app or app_name(service.name)}_p_…` with the primary and `…_s_…` with the secondary key: a rotation then shows who has moved."
     )
-    if service_words.auth(service) == "key":
+    if service.auth == "key":
         st.caption("On 401 read the key again before giving up: it may have been rotated.")
+
+
+def _body(listed: ListedService) -> dict[str, Any] | None:
+    """What the service understands, so that the lines run as they are; None when it cannot be asked now."""
+    if listed.state != "Healthy" or not context.shown_person().may("service.test"):
+        return None
+    return context.services().testing.object_of(service_tests.draft(listed))

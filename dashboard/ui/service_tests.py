@@ -36,13 +36,23 @@ def show(listed: ListedService) -> None:
         _attempts(name, sent)
 
 
+def draft(listed: ListedService) -> str:
+    """The body as it is being written here; it begins with the service's own sample."""
+    key = _draft_key(listed.service.name)
+    if key not in st.session_state:
+        st.session_state[key] = _sample(listed)
+    return str(st.session_state[key])
+
+
+def _draft_key(name: str) -> str:
+    return f"test-draft-{name}"
+
+
 def _form(listed: ListedService) -> None:
     name = listed.service.name
-    body_key, draft_key = f"test-body-{name}", f"test-draft-{name}"
-    if draft_key not in st.session_state:
-        st.session_state[draft_key] = _sample(listed)
+    body_key, draft_key = f"test-body-{name}", _draft_key(name)
     # The widget's own value is forgotten while another view is shown; what was typed is not.
-    st.session_state[body_key] = st.session_state[draft_key]
+    st.session_state[body_key] = draft(listed)
     body = st.text_area(
         "Body (application/json)",
         key=body_key,
