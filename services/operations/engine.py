@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 
@@ -33,6 +33,9 @@ WORKERS = 12
 PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
 GIVE_UP_AFTER_ATTEMPTS = 40
 LEASE_POLL_SECONDS = 0.5
+LEDGER_PAUSE_SECONDS = 5.0
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -194,14 +197,23 @@ class Engine:
             return self._walk(operation_id, leg)
 
     def _walk(self, operation_id: str, leg: int) -> str:
-        journal = self._duties.journal
-        found = journal.read(operation_id)
+        found = self._patiently(self._duties.journal.read, operation_id)
         for step in found.steps:
-            outcome = DBOS.run_step({"name": step.name}, self._run, operation_id, step.position, leg)
+            outcome = DBOS.run_step({"name": step.name}, self._patiently, self._run, operation_id, step.position, leg)
             if outcome != "done":
                 return str(outcome)
-        DBOS.run_step({"name": "end"}, self._finish, operation_id)
+        DBOS.run_step({"name": "end"}, self._patiently, self._finish, operation_id)
         return "succeeded"
+
+    def _patiently(self, call: Callable[..., T], *arguments: Any) -> T:
+        """Call until the ledger takes it: on a full disk, say, nothing can be written down, not even a failure."""
+        while True:
+            try:
+                return call(*arguments)
+            except Unavailable as error:
+                log.warning("Operation %s waits for the ledger: %s", arguments[0], error.sentence)
+                if self._stopping.wait(LEDGER_PAUSE_SECONDS):
+                    raise WorkerStopping from None
 
     def _finish(self, operation_id: str) -> str:
         found = self._duties.journal.read(operation_id)
