@@ -30,6 +30,8 @@ OF_REQUESTS = ("control-plane-429", "control-plane-500", "control-plane-slow", "
 OF_THE_LISTENER = ("control-plane-refused",)
 KINDS = (*OF_A_SERVICE, *OF_TELEMETRY, *OF_REQUESTS, *OF_THE_LISTENER)
 
+# The name becomes the name of a file.
+SERVICE = re.compile(r"[a-z]([-a-z0-9]{0,30}[a-z0-9])?")
 DEFAULT_SECONDS = 300.0
 LONGEST_SECONDS = 24 * 3600.0
 
@@ -195,7 +197,12 @@ def _checked(asked: Mapping[str, Any]) -> Fault:
     kind = asked.get("kind")
     if kind not in KINDS:
         raise InvalidFault(f"There is no fault '{kind}': choose one of {', '.join(KINDS)}.")
+    for member in ("service", "method", "path"):
+        if not isinstance(asked.get(member), str | None):
+            raise InvalidFault(f"'{member}' has to be a text.")
     service = asked.get("service")
+    if service is not None and not SERVICE.fullmatch(service):
+        raise InvalidFault(f"'{service}' cannot name a service.")
     if kind in OF_A_SERVICE and not service:
         raise InvalidFault(f"The fault '{kind}' needs a service: name one.")
     path = asked.get("path")
@@ -205,16 +212,18 @@ def _checked(asked: Mapping[str, Any]) -> Fault:
         except re.error as error:
             raise InvalidFault(f"The path '{path}' is not a regular expression: {error}.") from error
     try:
-        seconds = float(asked.get("seconds") or DEFAULT_SECONDS)
+        seconds = DEFAULT_SECONDS if asked.get("seconds") is None else float(asked["seconds"])
         milliseconds = None if asked.get("milliseconds") is None else int(asked["milliseconds"])
         count = None if asked.get("count") is None else int(asked["count"])
         rate = None if asked.get("rate") is None else float(asked["rate"])
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidFault("'seconds', 'milliseconds', 'rate' and 'count' have to be numbers.") from error
     if rate is not None and not 0 < rate <= 1:
         raise InvalidFault("'rate' lies above 0 and is at most 1.")
     if not 0 < seconds <= LONGEST_SECONDS or (count is not None and count < 1) or (milliseconds or 0) < 0:
-        raise InvalidFault("'seconds' lies between 0 and 86400, 'count' is at least 1, 'milliseconds' at least 0.")
+        raise InvalidFault(
+            "'seconds' lies above 0 and is at most 86400, 'count' is at least 1, 'milliseconds' at least 0."
+        )
     if kind == "answer-lost" and count is None:
         count = 1
     if kind in ("slow", "control-plane-slow") and milliseconds is None:

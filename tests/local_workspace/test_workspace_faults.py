@@ -145,6 +145,12 @@ def test_a_fault_that_cannot_be_is_refused(local_workspace: RunningWorkspace) ->
         {"kind": "answer-lost", "count": 0},
         {"kind": "slow", "service": "x", "rate": 2},
         {"kind": "control-plane-500", "seconds": "long"},
+        {"kind": "control-plane-500", "seconds": 0},
+        {"kind": "control-plane-500", "method": 1},
+        {"kind": "control-plane-500", "path": ["models"]},
+        {"kind": "control-plane-slow", "milliseconds": "1e9"},
+        {"kind": "slow", "service": {"name": "x"}},
+        {"kind": "slow", "service": "../outside"},
         [],
     ):
         answer = requests.post(
