@@ -223,9 +223,9 @@ def code() -> CodeRef | None:
     if source == "upload" and get("upload"):
         upload = get("upload")
         return CodeRef(source="upload", entry_script=get("entry") or "", sha256=upload["sha256"], name=upload["name"])
-    if source == "earlier" and get("earlier"):
-        sha256, name, entry = get("earlier")
-        return CodeRef(source="upload", entry_script=entry, sha256=sha256, name=name)
+    if source == "earlier":
+        found = (bundle.wanted.code for _, bundle in context.services().deployments.earlier_code())
+        return next((code for code in found if code and code.sha256 == get("earlier")), None)
     return None
 
 

@@ -11,6 +11,7 @@ from dashboard import context, reads_deploy
 from dashboard.ui import deploy_draft as draft
 from dashboard.ui import tables
 from dashboard.ui.deploy_fields import Form, line, ok
+from dashboard.ui.operation_words import escaped
 from services.azureml.types import Service
 from services.planning import environments
 from services.planning.wanted import Wanted
@@ -85,12 +86,13 @@ def _registered(live: Service | None) -> None:
         options,
         index=None,
         key=draft.key("environment"),
-        format_func=lambda option: f"{option} (runs today)" if option == runs else option,
         placeholder="Choose one",
         persist_state="session",
         width=420,
         help="The newest versions of each, and the one that runs today.",
     )
+    if runs:
+        st.caption(f"{escaped(runs)} runs today.")
 
 
 def _file(form: Form) -> None:

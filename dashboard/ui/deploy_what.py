@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import context, navigation, reads_deploy
 from dashboard.ui import deploy_draft as draft
-from dashboard.ui import deploy_environment, errors, tables, times
+from dashboard.ui import deploy_environment, errors, tables
 from dashboard.ui.deploy_fields import Form, line, ok
 from dashboard.ui.operation_words import escaped
 from services import code_uploads
@@ -172,13 +172,11 @@ def _take(sent: Any) -> None:
 
 
 def _earlier() -> None:
-    found = context.services().deployments.earlier_code()
+    # No age in the words: a choice is sent back by its words, and those must not change by themselves.
     options = {
-        (bundle.wanted.code.sha256, bundle.wanted.code.name, bundle.wanted.code.entry_script): (
-            f"{bundle.wanted.code.name} · {bundle.wanted.code.entry_script} · {service}, {times.ago(bundle.created_at)}"
-        )
-        for service, bundle in found
-        if bundle.wanted.code
+        code.sha256: f"{code.name} · {code.entry_script} · {service}, {bundle.created_at:%Y-%m-%d %H:%M} UTC"
+        for service, bundle in context.services().deployments.earlier_code()
+        if (code := bundle.wanted.code)
     }
     if not options:
         tables.nothing("Nothing was deployed with code from here yet: upload a zip.")
@@ -189,7 +187,7 @@ def _earlier() -> None:
         "Deployed before",
         list(options),
         key=draft.key("earlier"),
-        format_func=lambda option: options.get(option, option[1]),
+        format_func=lambda sha256: options.get(sha256, sha256),
         persist_state="session",
         width=520,
     )

@@ -8,9 +8,13 @@ from dashboard import reads_deploy
 from dashboard.ui import deploy_draft as draft
 from dashboard.ui import tables
 from dashboard.ui.deploy_fields import Form
+from services.azureml.fields import Target
 from services.azureml.types import Compute
 
-TARGETS = {"ACI": "ACI: one container, for dev and test", "AKS": "AKS: replicas on a cluster, for production"}
+TARGETS: dict[Target, str] = {
+    "ACI": "ACI: one container, for dev and test",
+    "AKS": "AKS: replicas on a cluster, for production",
+}
 CLUSTER = """from azureml.core import Workspace
 from azureml.core.compute import AksCompute, ComputeTarget
 
@@ -25,11 +29,10 @@ def show(form: Form) -> None:
     changing = draft.get("changing")
     st.segmented_control(
         "Target",
-        list(TARGETS),
+        [form.target] if changing else list(TARGETS),
         key=draft.key("target"),
         format_func=TARGETS.__getitem__,
         required=True,
-        disabled=bool(changing),
         persist_state="session",
         help="A running service keeps its target: launch another name to move."
         if changing
@@ -76,20 +79,21 @@ def _cluster() -> None:
         options,
         index=None,
         key=draft.key("compute"),
-        format_func=lambda name: _cluster_words(name, found.get(name)),
         placeholder="Choose a cluster",
         persist_state="session",
-        width=520,
+        width=420,
     )
+    if chosen:
+        st.caption(_cluster_words(found.get(chosen)))
 
 
-def _cluster_words(name: str, compute: Compute | None) -> str:
+def _cluster_words(compute: Compute | None) -> str:
     if compute is None:
-        return f"{name} (not in the list of clusters any more)"
+        return "It is not in the list of clusters any more."
     purpose = {"FastProd": "production", "DevTest": "dev-test"}.get(compute.purpose or "", compute.purpose or "")
     nodes = f"{compute.nodes} nodes" if compute.nodes is not None else "nodes not known"
     parts = [(compute.state or "state not known").lower(), nodes, compute.vm_size or "", purpose]
-    return f"{name} · " + " · ".join(part for part in parts if part)
+    return " · ".join(part for part in parts if part)
 
 
 def _tag_fields() -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import io
 import zipfile
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 
 from services import code_uploads
 from services.access import ANONYMOUS_VIEWER, LOCAL_OPERATOR
 from services.errors import Forbidden, Invalid
 from services.inventory import Inventory
+from services.planning.wanted import CodeRef, Wanted, digest
+from services.storage import ledger
 
 if TYPE_CHECKING:
     from azureml.core import Workspace
@@ -275,3 +279,31 @@ def test_code_that_is_no_archive_or_from_a_viewer_is_refused(desk: Desk) -> None
         code_uploads.keep(desk.files, io.BytesIO(b"hello"), name="a.zip", by=LOCAL_OPERATOR)
     with pytest.raises(Forbidden):
         code_uploads.keep(desk.files, zipped({"score.py": SCORE}), name="a.zip", by=ANONYMOUS_VIEWER)
+
+
+def test_code_of_an_earlier_deployment_stays_chosen_as_time_goes_by(
+    open_page: OpenPage, desk: Desk, models: dict[str, str]
+) -> None:
+    upload = code_uploads.keep(desk.files, zipped({"score.py": SCORE}), name="earlier.zip", by=LOCAL_OPERATOR)
+    code = CodeRef(source="upload", entry_script="score.py", sha256=upload.sha256, name=upload.name)
+    deployed = Wanted(service="earlier-dev", target="ACI", model_ids=(models["custom"],), code=code)
+    with desk.databases[0].writing() as work:
+        work.execute(
+            sa.insert(ledger.bundles).values(
+                workspace=desk.workspace,
+                operation="an-earlier-deployment",
+                service=deployed.service,
+                sha256=digest(deployed.to_json()),
+                content=deployed.to_json(),
+                created_at=desk.clock.now() - timedelta(minutes=5),
+            )
+        )
+    page = open_page("deploy", identity="operator", model=models["custom"])
+    page.session_state["deploy-code_from"] = "earlier"
+    page.run()
+
+    offered = page.selectbox(key="deploy-earlier")
+    assert offered.value == upload.sha256
+    assert "Upload the folder of the entry script" not in texts(page)
+    assert "ago" not in offered.options[0]
+    assert offered.options[0].startswith("earlier.zip · score.py · earlier-dev, ")
