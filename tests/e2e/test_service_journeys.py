@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.browsing import DESKS, PHONE
-from tests.e2e.service_maker import make_service, open_desk
+from tests.e2e.service_maker import OPERATOR, make_service, open_desk
 from tests.e2e.stack import until
 
 if TYPE_CHECKING:
@@ -87,10 +87,14 @@ def test_a_test_request_shows_everything_of_the_answer(visit: OpenVisit, desk: D
     page.get_by_role("button", name="Send", exact=True).click()
     expect(page.get_by_text("The model raised an error.")).to_be_visible(timeout=LONG)
     expect(page.get_by_text("500: run() raised")).to_be_visible()
+    for text in ("200", "502"):
+        expect(page.locator("canvas td", has_text=re.compile(f"^{text}$"))).to_have_count(1)
+    page.get_by_text(re.compile(r"Headers \(\d+\)")).click()
+    expect(page.get_by_text(re.compile("x-ms-run-function-failed: True", re.IGNORECASE))).to_be_visible()
 
 
-def test_the_log_is_filtered_followed_and_saved_by_who_may(visit: OpenVisit, desk: Desk, stack: Stack) -> None:
-    window = visit(f"/service?name={NAME}&view=Logs&find=loaded", identity="operator")
+def test_the_log_is_filtered_followed_and_saved_by_who_is_known(visit: OpenVisit, desk: Desk, stack: Stack) -> None:
+    window = visit(f"/service?name={NAME}&view=Logs&find=loaded", identity="viewer")
     page = window.page
     expect(page.get_by_text("the model is loaded").first).to_be_visible(timeout=LONG)
     expect(page.get_by_text("gunicorn")).to_have_count(0)
@@ -108,6 +112,18 @@ def test_the_log_is_filtered_followed_and_saved_by_who_may(visit: OpenVisit, des
         assert refused.value.code == 403
     page.get_by_text("Follow", exact=True).click()
     expect(page.get_by_role("button", name="Read again")).to_have_count(0)
+    page.get_by_role("searchbox", name="Text").fill("from afar")
+    expect(page.get_by_text("fits: clear a filter")).to_be_visible()
+    desk.testing.send(OPERATOR, NAME, '{"data": [1], "said": "from afar"}')
+    expect(page.get_by_text("'said': 'from afar'")).to_be_visible(timeout=LONG)
+
+    page.get_by_role("searchbox", name="Text").fill("")
+    page.get_by_role("combobox", name="Part").click()
+    page.get_by_role("option", name="init container").click()
+    expect(page).to_have_url(re.compile("part=init"))
+    expect(page.get_by_text(re.compile("The init container said nothing|lines, newest last")).first).to_be_visible()
+    stranger = visit(f"/service?name={NAME}&view=Logs")
+    expect(stranger.page.get_by_role("button", name="Prepare download")).to_be_disabled()
 
 
 def test_keys_are_shown_for_a_moment_and_rotated_without_losing_a_client(visit: OpenVisit, desk: Desk) -> None:
@@ -138,9 +154,13 @@ def test_keys_are_shown_for_a_moment_and_rotated_without_losing_a_client(visit: 
 def test_a_change_is_planned_applied_and_read_back_and_a_form_outlives_refreshes(visit: OpenVisit, desk: Desk) -> None:
     window = visit(f"/service?name={NAME}&view=Configuration", identity="operator")
     page = window.page
-    tags = page.get_by_role("textbox", name="Tags")
-    tags.fill(f"application={NAME}\nstage=dev\nowner=team")
-    tags.press("Control+Enter")
+    page.get_by_role("button", name="Add a tag").click()
+    expect(page.get_by_role("textbox", name="Name", exact=True)).to_have_count(3)
+    for label, typed in (("Name", "owner"), ("Value", "team")):
+        field = page.get_by_role("textbox", name=label, exact=True).last
+        field.fill(typed)
+        field.press("Tab")
+        window.settle()
     expect(page.get_by_text(f"1 change to {NAME}", exact=True)).to_be_visible()
 
     page.get_by_role("button", name="Apply", exact=True).click()
@@ -148,7 +168,7 @@ def test_a_change_is_planned_applied_and_read_back_and_a_form_outlives_refreshes
         # What stands in the frame is drawn anew every 5 s: three different ages are three refreshes.
         age = page.get_by_text(re.compile("^updated ")).first
         expect(age).not_to_have_text(age.inner_text(), timeout=20_000)
-    assert tags.input_value().endswith("owner=team")
+    assert page.get_by_role("textbox", name="Value", exact=True).last.input_value() == "team"
     expect(page.get_by_role("dialog")).to_be_visible()
     confirm(page, "Apply")
 
@@ -158,6 +178,19 @@ def test_a_change_is_planned_applied_and_read_back_and_a_form_outlives_refreshes
     page.get_by_role("spinbutton", name="Memory").press("Tab")
     expect(page.get_by_role("button", name="Redeploy", exact=True)).to_be_visible()
     expect(page.get_by_text("Down about 1 min").first).to_be_visible()
+    keys = desk.gateway.mms.keys(NAME)
+
+    page.get_by_role("button", name="Redeploy", exact=True).click()
+    expect(page.get_by_role("dialog").get_by_text("so the service is replaced")).to_be_visible()
+    confirm(page, "Redeploy")
+
+    until(
+        lambda: desk.gateway.mms.service(NAME).configuration.get("memory_gb") == 1.5,
+        what="the service has the memory",
+        seconds=120,
+    )
+    expect(page.get_by_text(re.compile("Last change, .* as it was asked"))).to_be_visible(timeout=2 * LONG)
+    assert desk.gateway.mms.keys(NAME) == keys, "clients keep their keys"
 
 
 @pytest.mark.parametrize("width", [*PHONE, DESKS[0]])
