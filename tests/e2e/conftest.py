@@ -1,4 +1,4 @@
-"""Fixtures of the browser tests: one whole stack and one Chromium for the run, a fresh window for each test."""
+"""Fixtures of the browser tests: one whole stack and one Chromium for the folder, a fresh window for each test."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.e2e.browsing import CHROMIUM, CHROMIUM_ARGUMENTS, Visit, axe_path, visiting
 from tests.e2e.stack import Stack
 
 OpenVisit = Callable[..., Visit]
+SEEN_WITHIN_MS = 20_000
+"""Other tests run beside these: what is expected may take longer to be drawn than Playwright's 5 s."""
 
 
 def _needs(path: str | Path, what: str) -> None:
@@ -27,7 +29,7 @@ def _needs(path: str | Path, what: str) -> None:
 
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Workspace, worker and desk under the supervisor, shared by all browser tests of the run."""
+    """Workspace, worker and desk under the supervisor, shared by the browser tests and ended with the last of them."""
     running = Stack(tmp_path_factory.mktemp("stack"))
     try:
         running.start()
@@ -40,6 +42,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def browser() -> Iterator[Browser]:
     """Chromium, headless."""
     _needs(CHROMIUM, "Chromium")
+    expect.set_options(timeout=SEEN_WITHIN_MS)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         yield chromium

@@ -25,7 +25,7 @@ STOPPING_SECONDS = 100
 T = TypeVar("T")
 
 
-def until(look: Callable[[], T | None], *, what: str, seconds: float = 30) -> T:
+def until(look: Callable[[], T | None], *, what: str, seconds: float = 60) -> T:
     """Look until there is something to see."""
     deadline = time.monotonic() + seconds
     while True:

@@ -23,7 +23,7 @@ def sentence(stack: DeskStack, part: str) -> str:
 
 
 def test_a_worker_that_stands_still_is_said_and_taken_back(stack: DeskStack) -> None:
-    wait_for(lambda: not sentence(stack, "worker"), "the worker to be well", 10)
+    wait_for(lambda: not sentence(stack, "worker"), "the worker to be well", 60)
     stack.signal_worker(signal.SIGSTOP)
     try:
         said = wait_for(lambda: sentence(stack, "worker"), "the worker's silence to be said", SAID_WITHIN)
@@ -32,7 +32,7 @@ def test_a_worker_that_stands_still_is_said_and_taken_back(stack: DeskStack) -> 
 
     assert said.startswith("The worker has not answered for 2")
     assert "nothing you start will run" in said
-    wait_for(lambda: not sentence(stack, "worker"), "the sentence to go", 15)
+    wait_for(lambda: not sentence(stack, "worker"), "the sentence to go", 30)
 
 
 @pytest.mark.timeout(300)
@@ -41,8 +41,8 @@ def test_a_workspace_and_a_telemetry_that_stand_still_are_said_and_taken_back(st
     workspace = stack.workspace.process.pid
     ingestion = [pid for pid in family(workspace) if "local_workspace.insights" in command_of(pid)]
     assert len(ingestion) == 1
-    wait_for(lambda: not sentence(stack, "Azure"), "Azure to be well", 20)
-    wait_for(lambda: not sentence(stack, "telemetry"), "telemetry to be well", 20)
+    wait_for(lambda: not sentence(stack, "Azure"), "Azure to be well", 60)
+    wait_for(lambda: not sentence(stack, "telemetry"), "telemetry to be well", 60)
     for pid in (ingestion[0], workspace):
         os.kill(pid, signal.SIGSTOP)
     try:
