@@ -1,4 +1,4 @@
-"""What a workspace also has and this one has none of yet: pipelines, data sets and data stores."""
+"""What a workspace also has and this one has none of: images, pipelines, data sets and data stores."""
 
 from __future__ import annotations
 
@@ -26,10 +26,13 @@ DATA_TYPES = (
 
 def routes(resource_id: str) -> list[Route]:
     """Empty lists, each in the shape its client parses."""
+    images = f"/modelmanagement/v1.0{resource_id}/images"
     pipelines = f"/pipelines/v1.0{resource_id}"
     datasets = f"/dataset/v1.0{resource_id}/datasets"
     datastores = f"/datastore/v1.0{resource_id}/datastores"
     return [
+        route(images, _first_page),
+        route(f"{images}/{{id}}", _missing),
         route(f"{pipelines}/DataTypes", _data_types),
         route(f"{pipelines}/Pipelines", _bare_list),
         route(f"{pipelines}/Pipelines/{{id}}", _missing),
@@ -57,6 +60,11 @@ def _data_types(call: Call) -> list[Any]:
         }
         for name in DATA_TYPES
     ]
+
+
+def _first_page(call: Call) -> dict[str, Any]:
+    # The SDK follows a link to the next page even when it is null.
+    return {"value": []}
 
 
 def _bare_list(call: Call) -> list[Any]:

@@ -118,13 +118,13 @@ def _versions(call: Call) -> dict[str, Any]:
 
 
 def _list(call: Call) -> dict[str, Any]:
-    after = call.number("continuation", default=0) if call.query.get("continuation") else 0
     rows = call.workspace.state.rows(
-        "SELECT document FROM environments AS newest WHERE sequence ="
-        " (SELECT MAX(sequence) FROM environments WHERE name = newest.name) ORDER BY name LIMIT ? OFFSET ?",
-        (PAGE + 1, after),
+        "SELECT name, document FROM environments AS newest WHERE name > ? AND sequence ="
+        " (SELECT MAX(sequence) FROM environments WHERE name = newest.name) ORDER BY name LIMIT ?",
+        (call.query.get("continuation") or "", PAGE + 1),
     )
-    more = str(after + PAGE) if len(rows) > PAGE else None
+    # A page begins behind the last name seen, so that one registered meanwhile shifts nothing.
+    more = rows[PAGE - 1]["name"] if len(rows) > PAGE else None
     return {"value": [json.loads(row["document"]) for row in rows[:PAGE]], "continuationToken": more}
 
 

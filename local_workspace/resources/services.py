@@ -23,11 +23,13 @@ KEY_LENGTH = 32
 LOG_LINES = 5000
 LONGEST_LOG = 100_000
 ORDERS = {
-    "createdatdesc": "created DESC, name",
-    "createdatasc": "created ASC, name",
-    "updatedatdesc": "updated DESC, name",
-    "updatedatasc": "updated ASC, name",
+    "createdatdesc": ("created", "DESC"),
+    "createdatasc": ("created", "ASC"),
+    "updatedatdesc": ("updated", "DESC"),
+    "updatedatasc": ("updated", "ASC"),
 }
+# Services change while a list of them is read. When each was made does not: no page misses one.
+DEFAULT_ORDER = "CreatedAtDesc"
 
 
 def routes(resource_id: str) -> list[Route]:
@@ -178,19 +180,24 @@ def _list(call: Call) -> dict[str, Any]:
     for image in ("imageId", "imageName", "imageDigest"):
         if query.get(image):
             where.add("0")  # no service here is made of an image
-    order = ORDERS.get((query.get("orderby") or query.get("orderBy") or "UpdatedAtDesc").lower())
-    if order is None:
-        raise Refused(400, "BadRequest", f"'{query.get('orderby')}' is no order: choose one of CreatedAtDesc, …Asc.")
+    asked = query.get("orderby") or query.get("orderBy") or DEFAULT_ORDER
+    if asked.lower() not in ORDERS:
+        raise Refused(400, "BadRequest", f"'{asked}' is no order: choose one of CreatedAtDesc, …Asc.")
+    column, direction = ORDERS[asked.lower()]
     count = call.number("count", default=PAGE, at_least=1, at_most=1000)
-    offset = call.number("$skipToken", default=0)
+    if query.get("$skipToken"):
+        # A page begins behind the last row seen, so that one made or deleted meanwhile shifts nothing.
+        moment, _, name = query["$skipToken"].partition("~")
+        behind = "<" if direction == "DESC" else ">"
+        where.add(f"({column} {behind} ? OR ({column} = ? AND name > ?))", moment, moment, name)
     rows = call.workspace.state.rows(
-        f"SELECT * FROM services WHERE {where.sql} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608
-        (*where.values, count + 1, offset),
+        f"SELECT * FROM services WHERE {where.sql} ORDER BY {column} {direction}, name LIMIT ?",  # noqa: S608
+        (*where.values, count + 1),
     )
     page: dict[str, Any] = {"value": [service_documents.shown(row, call.workspace) for row in rows[:count]]}
     # The SDK follows the key even when it is null.
     if len(rows) > count:
-        page["nextLink"] = call.next_link(str(offset + count))
+        page["nextLink"] = call.next_link(f"{rows[count - 1][column]}~{rows[count - 1]['name']}")
     return page
 
 

@@ -80,7 +80,13 @@ def test_all_are_listed_over_pages(
     assert names <= set(Environment.list(sdk_workspace))
     first = local_workspace.call("GET", f"{base}/").json()
     assert len(first["value"]) == 100
-    assert first["continuationToken"]
+    early = f"0{unique('early')}"
+    assert local_workspace.call("PUT", f"{base}/{early}", json={"Name": early, "python": {}}).status_code == 200
+    listed = [one["name"] for one in first["value"]]
+    after = {"continuation": first["continuationToken"]}
+    rest = [one["name"] for one in local_workspace.call("GET", f"{base}/", params=after).json()["value"]]
+    assert not set(listed) & set(rest)
+    assert names <= set(listed + rest)
 
 
 def test_one_that_is_not_there_is_said_so(sdk_workspace: Workspace, local_workspace: RunningWorkspace) -> None:

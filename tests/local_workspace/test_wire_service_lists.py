@@ -35,6 +35,44 @@ def test_the_list_is_paged_and_the_sdk_reads_every_page(
     assert "nextLink" not in last
 
 
+def test_no_page_misses_a_service_while_others_come_go_and_change(
+    local_workspace: RunningWorkspace, broken_service: Callable[..., str]
+) -> None:
+    made = [broken_service("shifting", kvTags={"shifting": "yes"}) for _ in range(6)]
+    query = "/services?tags=shifting&count=2"
+    first = local_workspace.mms("GET", query).json()
+    seen = [service["name"] for service in first["value"]]
+    assert seen == [made[5], made[4]]
+
+    made.append(broken_service("shifting", kvTags={"shifting": "yes"}))
+    local_workspace.mms("DELETE", f"/services/{made[5]}").raise_for_status()
+    steps = [{"op": "replace", "path": "/description", "value": "changed"}]
+    local_workspace.mms("PATCH", f"/services/{made[1]}", json=steps).raise_for_status()
+    page = first
+    while "nextLink" in page:
+        page = local_workspace.call("GET", page["nextLink"].removeprefix(local_workspace.connection["url"])).json()
+        seen += [service["name"] for service in page["value"]]
+
+    assert seen == [made[index] for index in (5, 4, 3, 2, 1, 0)]
+
+
+@pytest.mark.parametrize("order", ["CreatedAtDesc", "CreatedAtAsc", "UpdatedAtDesc", "UpdatedAtAsc"])
+def test_each_order_is_kept_over_the_pages(
+    local_workspace: RunningWorkspace, broken_service: Callable[..., str], order: str
+) -> None:
+    made = {broken_service("ordered", kvTags={"ordered": order}) for _ in range(3)}
+    query: str | None = f"/services?tags=ordered%3D{order}&count=1&orderby={order}"
+    seen = []
+    while query is not None:
+        page = local_workspace.mms("GET", query).json()
+        seen += [service[f"{order[:7].lower()}Time"] for service in page["value"]]
+        link = page.get("nextLink")
+        query = link and "/services" + link.rpartition("/services")[2]
+
+    assert len(seen) == len(made)
+    assert seen == sorted(seen, reverse=order.endswith("Desc"))
+
+
 def test_every_filter_narrows_the_list(
     sdk_workspace: Workspace, broken_service: Callable[..., str], register: Callable[..., Model]
 ) -> None:
