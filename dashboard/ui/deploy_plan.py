@@ -99,9 +99,9 @@ def _launch(wanted: Wanted, plan: Plan) -> None:
     if plan.action == "none":
         ok("Nothing to launch: change a field above, and the plan says what it would do.")
         return
-    with st.container(horizontal=True, vertical_alignment="bottom", key="deploy-row-reason"):
-        st.pills("Why", actions.REASONS, key=f"{LAUNCH}-reason")
-        st.text_input("More about it (a ticket, a sentence)", key=f"{LAUNCH}-note", max_chars=300, width=320)
+    # One below the other: side by side, the reasons would be cut on a phone.
+    st.pills("Why", actions.REASONS, key=f"{LAUNCH}-reason")
+    st.text_input("More about it (a ticket, a sentence)", key=f"{LAUNCH}-note", max_chars=300, width=420)
     actions.button(
         {"create": "Launch", "update": "Launch the change", "redeploy": "Launch the redeploy"}[plan.action],
         partial(_start, wanted, plan.based_on),

@@ -17,7 +17,7 @@ def show(operation_id: str) -> None:
     """Draw the operation and what can be done from here."""
     found = context.services().operations.get(operation_id)
     operation.show(operation_id, is_linked=False)
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if found.kind in KINDS and not found.is_open:
             st.button(
                 "Change and launch again",
