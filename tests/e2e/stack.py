@@ -19,7 +19,7 @@ from tests.running_workspace import ENVIRONMENTS, ROOT, free_port
 PROGRAMS = {"workspace": "local_workspace", "worker": "services.worker", "desk": "streamlit"}
 BELOW_WORKSPACE = {"insights": "local_workspace.insights", "front end": "local_workspace.scoring.front_end"}
 CANARY = "canary-8Q~fV2kLw9.exported-client-secret"
-STARTING_SECONDS = 120
+STARTING_SECONDS = 240
 STOPPING_SECONDS = 100
 
 T = TypeVar("T")
