@@ -171,7 +171,8 @@ def test_the_workspace_has_empty_lists_of_what_it_does_not_carry(
     from azureml.core import Dataset, Experiment
 
     assert Dataset.get_all(sdk_workspace) == {}
-    assert sdk_workspace.images == {}
+    with pytest.warns(DeprecationWarning, match="Image class"):
+        assert sdk_workspace.images == {}
     assert isinstance(Experiment.list(sdk_workspace), list)
     place = local_workspace.resource_id
     types = local_workspace.call("GET", f"/pipelines/v1.0{place}/DataTypes").json()
