@@ -17,6 +17,7 @@ from local_workspace.state import State, dumps, now
 from local_workspace.wire import Call, Refused, route
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-._]{0,254}")
+VERSION = re.compile(r"[1-9][0-9]{0,17}")
 PAGE = 255
 ORDERS = {
     "createdatdesc": "sequence DESC",
@@ -66,7 +67,8 @@ def find(state: State, model_id: str) -> dict[str, Any]:
     """A model version by its id, `name:version`."""
     name, _, version = model_id.rpartition(":")
     row = None
-    if name and version.isdigit():
+    # One spelling only: what uses a version is found by its id.
+    if name and VERSION.fullmatch(version):
         row = state.row("SELECT document FROM models WHERE name = ? AND version = ?", (name, int(version)))
     if row is None:
         raise Refused(404, "ModelNotFound", f"There is no model {model_id} in this workspace.")
@@ -266,7 +268,7 @@ def users_of(state: State, model_id: str) -> list[str]:
 def _whole(text: str | None, *, default: int, name: str) -> int:
     if text in (None, ""):
         return default
-    if not str(text).isdigit() or int(str(text)) > 1_000_000_000:
+    if not re.fullmatch(r"[0-9]{1,10}", str(text)) or int(str(text)) > 1_000_000_000:
         raise Refused(400, "BadRequest", f"'{name}' has to be a whole number, not '{text}'.")
     return int(str(text))
 

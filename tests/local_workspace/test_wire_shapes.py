@@ -159,3 +159,12 @@ def test_what_is_not_json_is_refused(local_workspace: RunningWorkspace, body: by
     answer = local_workspace.mms("POST", "/models", data=body)
 
     assert (answer.status_code, answer.json()["message"]) == (400, "The body of this request is not JSON.")
+
+
+def test_a_model_version_has_one_spelling(local_workspace: RunningWorkspace, asset: str) -> None:
+    assert local_workspace.mms("POST", "/models", json={"name": "spelt", "url": asset}).json()["id"] == "spelt:1"
+
+    for odd in ("spelt:01", "spelt:\uff11", "spelt:\u00b9", "spelt:99999999999999999999", "spelt:-1", "spelt:", ":1"):
+        assert local_workspace.mms("GET", f"/models/{odd}").status_code == 404, odd
+    for count in ("\u00b2", "1e9", "99999999999999999999"):
+        assert local_workspace.mms("GET", "/models", params={"count": count}).status_code == 400
