@@ -159,7 +159,7 @@ class Attention:
         now = self._clock.now()
         for rotation in self._open_rotations():
             waited = in_words(now - rotation.idle_done_at)
-            sentence = f"the {rotation.idle_slot} key is new since {waited}: have all clients moved to it?"
+            sentence = f"the {rotation.idle_slot} key was renewed {waited} ago: have all clients moved to it?"
             found.append(
                 self._matter(takers, "waiting", rotation.service, "service", "", sentence, rotation.idle_done_at)
             )
