@@ -20,6 +20,8 @@ from services.errors import Unavailable
 from services.storage.refusals import explained, parsed
 
 BUSY_TIMEOUT_MS = 30_000
+MIRROR_CACHE_KIB = 16_384
+"""What ten thousand model versions take: a list is filtered and counted without reading the file again each time."""
 
 Name = Literal["ledger", "mirror"]
 Synchronous = Literal["FULL", "NORMAL"]
@@ -110,6 +112,8 @@ class Database:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={self._synchronous}")
         connection.execute("PRAGMA foreign_keys=ON")
+        if self.name == "mirror":
+            connection.execute(f"PRAGMA cache_size=-{MIRROR_CACHE_KIB}")
 
 
 def private_umask() -> None:
