@@ -158,10 +158,16 @@ def test_the_form_fits_and_can_be_read_by_everyone(
     # Tab leads to the sign for help, which shows its text in a layer of Streamlit's own.
     window.page.get_by_role("heading", name="Deploy", exact=True).click()
     expect(window.page.get_by_role("tooltip")).to_have_count(0)
-    if theme == "light":
-        # In the dark theme Streamlit's own chips and coloured code are too faint for axe; nothing of ours is.
-        window.check_accessibility()
+    window.check_accessibility()
     window.picture(f"deploy-{theme}-{width}")
+
+    window.open(f"/deploy?service={NAME}")
+    fill(window, "spinbutton", "Memory (GB)", "2")
+    expect(window.page.get_by_role("button", name="Launch the redeploy")).to_be_enabled()
+    window.page.get_by_role("heading", name="Deploy", exact=True).click()
+    expect(window.page.get_by_role("tooltip")).to_have_count(0)
+    window.check_accessibility()
+    window.picture(f"deploy-change-{theme}-{width}")
 
 
 def test_a_half_filled_form_survives_refreshes_and_another_screen(visit: OpenVisit, desk: Desk) -> None:
