@@ -18,7 +18,7 @@ from services.azureml.secrets import Keys as ServiceKeys
 from services.azureml.secrets import ServiceToken, Slot
 from services.clock import Clock
 from services.errors import Conflict, Invalid, NotFound
-from services.live import Live, Shown
+from services.live import SHOWN_FOR, Live, Shown
 from services.operations.desk import Operations, new_id
 from services.planning.access_rules import check_own_key
 from services.planning.problems import Problem, refuse
@@ -106,6 +106,16 @@ class Keys:
     def shown(self, handle: str) -> Shown | None:
         """What a handle stands for, until its minute is over."""
         return self._live.shown(handle)
+
+    def shown_keys(self, handle: str, service: str) -> Shown | None:
+        """The keys a handle stands for, until its minute is over or one of them is renewed: an old key must not be copied."""
+        shown = self._live.shown(handle)
+        if shown is None:
+            return None
+        if any(at >= shown.until - SHOWN_FOR for at in self.last_renewed(service).values()):
+            self._live.hide(handle)
+            return None
+        return shown
 
     def hide(self, handle: str) -> None:
         """Forget it now."""

@@ -44,7 +44,7 @@ def _keys(name: str) -> None:
     )
     renewed = context.services().keys.last_renewed(name)
     handle_key = f"keys-shown-{name}"
-    if context.services().keys.shown(st.session_state.get(handle_key, "")):
+    if context.services().keys.shown_keys(st.session_state.get(handle_key, ""), name):
         _revealed(name, handle_key)
     else:
         st.session_state.pop(handle_key, None)
@@ -128,7 +128,7 @@ def _own_key(name: str, slot: Slot) -> str:
 
 @st.fragment(run_every="1s")
 def _revealed(name: str, handle_key: str) -> None:
-    shown = context.services().keys.shown(st.session_state.get(handle_key, ""))
+    shown = context.services().keys.shown_keys(st.session_state.get(handle_key, ""), name)
     if shown is None:
         st.session_state.pop(handle_key, None)
         st.rerun()

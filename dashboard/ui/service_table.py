@@ -17,6 +17,8 @@ from services.webservices import ListedService, stage_rank
 NO_STAGE = "no stage"
 STATE_WIDTH = 125
 """Room for the longest state with its sign."""
+FIGURE_WIDTH = 90
+"""Room for “not known”, which Streamlit does not count when it fits a column to its contents."""
 AUTH_WORDS = tuple(dict.fromkeys(word for word, *_ in service_words.AUTH.values()))
 
 
@@ -127,8 +129,8 @@ def _columns(shown: Sequence[ListedService]) -> dict[str, Any]:
         "state": states.column(row.word for row in shown) | {"width": STATE_WIDTH},
         "stage": tables.text("Stage"),
         "requests": tables.number("Requests", unit="1/h", help=hour),
-        "errors": tables.number("Errors", unit="%", decimals=1, help=hour),
-        "p95": tables.number("p95", unit="ms", help=hour),
+        "errors": tables.number("Errors", unit="%", decimals=1, help=hour) | {"width": FIGURE_WIDTH},
+        "p95": tables.number("p95", unit="ms", help=hour) | {"width": FIGURE_WIDTH},
         "auth": _auth_column(),
         "replicas": tables.text("Replicas", help="Answering of wanted. Azure does not count the container of ACI."),
         "models": tables.text("Models"),

@@ -161,7 +161,11 @@ def test_one_key_is_renewed_and_one_set_while_the_other_goes_on_working(visit: O
     window = visit(f"/service?name={NAME}&view=Access", identity="operator")
     page, before = window.page, desk.gateway.mms.keys(NAME)
 
+    press(page, "Reveal keys", "Reveal", says="audit log first")
+    expect(page.get_by_text(before.secondary)).to_be_visible()
     press(page, "Regenerate secondary", "Regenerate", says="answered 401 from then on")
+    # Well before its minute is over: an old key must not be copied from the screen.
+    expect(page.get_by_text(before.secondary)).to_have_count(0, timeout=30_000)
     answered(desk, before.secondary, 401)
     assert score(desk, before.primary) == 200
     expect(page.get_by_text(re.compile("Secondary renewed "))).to_be_visible(timeout=LONG)
