@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dashboard.ui import service_fields, service_words
+from dashboard.ui import service_words
 from services.azureml.types import Replicas, Service
 from services.bundle_changes import differences
 from services.planning.environments import from_requirements
@@ -142,15 +142,3 @@ def test_what_changed_outside_the_desk_is_said_without_a_name_that_nobody_knows(
         "created outside the desk",
         "a person",
     )
-
-
-def test_tags_are_read_line_by_line() -> None:
-    assert service_fields.tags("stage=dev\n\nowner = team = a ") == ({"stage": "dev", "owner": "team = a"}, [])
-
-
-def test_a_line_that_is_no_tag_is_named() -> None:
-    _, problems = service_fields.tags("stage\na=1\na=2")
-
-    assert [problem.field for problem in problems] == ["tags", "tags"]
-    assert "stage" in problems[0].sentence
-    assert "twice" in problems[1].sentence
