@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -121,7 +122,8 @@ def sections() -> dict[str, list[st.Page]]:
     """All screens by section, for `st.navigation`."""
     found: dict[str, list[st.Page]] = {}
     for screen in SCREENS:
-        found.setdefault(screen.section, []).append(_page(screen.name))
+        # A copy: `st.navigation` marks a page as the one to run, and that of two people at a time would run once only.
+        found.setdefault(screen.section, []).append(copy(_page(screen.name)))
     return found
 
 
