@@ -297,7 +297,10 @@ def test_the_sdk_asks_our_credential_for_the_resource_manager_of_the_named_cloud
 
 
 def test_a_refused_sign_in_says_what_to_check_and_not_the_secret() -> None:
-    with pytest.raises(Unavailable, match="does not sign us in: the client secret is wrong") as caught, translate.errors("sign in to Azure"):
+    with (
+        pytest.raises(Unavailable, match="does not sign us in: the client secret is wrong") as caught,
+        translate.errors("sign in to Azure"),
+    ):
         raise ClientAuthenticationError(f"AADSTS7000215: Invalid client secret {KEY} provided")
     assert caught.value.detail is not None
     assert KEY not in caught.value.detail
