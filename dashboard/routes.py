@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -156,8 +156,14 @@ def _is_same_origin(request: Request) -> bool:
     return origin.scheme == request.url.scheme and origin.netloc == request.headers.get("host")
 
 
+def overview(request: Request) -> Response:
+    """The first screen lies at the root; its name in the address leads there, with what was asked."""
+    return RedirectResponse(f"/?{request.url.query}" if request.url.query else "/", status_code=307)
+
+
 ROUTES = [
     Route("/healthz", healthz, methods=["GET"]),
+    Route("/overview", overview, methods=["GET"]),
     Route("/identity", identity, methods=["POST"]),
     Route("/files/{sha256}/{name}", download, methods=["GET"]),
 ]

@@ -21,6 +21,9 @@ def show() -> None:
 @st.fragment(run_every="5s")
 def _list() -> None:
     matters = reads.matters()
+    if not matters and reads.services_read_at() is None:
+        st.caption("Not known yet: nothing was read from Azure so far.")
+        return
     if not matters:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown(":green[:material/check_circle:] **Nothing needs attention.**", width="content")

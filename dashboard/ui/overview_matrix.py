@@ -25,6 +25,9 @@ def show() -> None:
 @st.fragment(run_every="10s")
 def _matrix() -> None:
     listed = reads.services()
+    if not listed and reads.services_read_at() is None:
+        tables.nothing("Not known yet: the services were not read so far. This looks again by itself.")
+        return
     if not listed:
         tables.nothing(
             "Nothing is deployed here yet.",
