@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import actions, context, navigation, reads_models
-from dashboard.ui import operation, operation_parts, tag_editor
+from dashboard.ui import accent, operation, operation_parts, tag_editor
 from services.azureml.types import visible_tags
 from services.operations.records import Operation
 from services.planning.models import deployability
@@ -17,11 +17,12 @@ def buttons(found: ListedModel) -> None:
     model_id, registry = found.model.id, context.services().registry
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         judged = deployability(found.model)
+        words, icon = accent.label("Deploy this version", icon=":material/rocket_launch:")
         if st.button(
-            "Deploy this version",
+            words,
             key="deploy-this",
             type="primary",
-            icon=":material/rocket_launch:",
+            icon=icon,
             disabled=not (judged.aci or judged.aks),
             help=judged.words,
         ):

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import context
-from dashboard.ui import errors, headings, operation_words, tables, times
+from dashboard.ui import accent, errors, headings, operation_words, tables, times
 from services.testing import LONGEST_WAIT_SECONDS, Sent
 from services.webservices import ListedService
 
@@ -64,7 +64,8 @@ def _form(listed: ListedService) -> None:
         seconds = st.number_input(
             "Wait at most (s)", 1, int(LONGEST_WAIT_SECONDS), 30, key=f"test-wait-{name}", width=160
         )
-        pressed = st.button("Send", key="test-send", type="primary", icon=":material/send:")
+        words, icon = accent.label("Send", icon=":material/send:")
+        pressed = st.button(words, key="test-send", type="primary", icon=icon)
         st.button(
             "Take the sample again",
             key="test-sample",

@@ -76,6 +76,13 @@ def test_the_first_deep_link_has_the_frame_around_it(visit: OpenVisit) -> None:
     expect(window.page).to_have_title(re.compile("Connection"))
 
 
+def test_the_name_of_the_first_screen_leads_to_it(visit: OpenVisit) -> None:
+    window = visit("/overview?tz=local")
+
+    expect(window.page.get_by_role("heading", name="Overview")).to_be_visible()
+    expect(window.page).to_have_url(re.compile(r":\d+/\?.*tz=local"))
+
+
 def test_a_silent_worker_is_said_on_every_screen_and_gone_when_it_answers(visit: OpenVisit, stack: Stack) -> None:
     window = visit("/models")
     expect(window.page.get_by_text(BAR)).to_have_count(0)
