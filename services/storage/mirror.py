@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from services.storage.types import UtcDateTime
 
-REVISION = "mirror_0001"
+REVISION = "mirror_0002"
 
 metadata = sa.MetaData()
 
@@ -115,4 +115,24 @@ heartbeats = sa.Table(
     sa.Column("at", UtcDateTime, nullable=False),
     sa.Column("started_at", UtcDateTime, nullable=False),
     sa.Column("detail", sa.Text, nullable=False, default=""),
+)
+
+probe_results = sa.Table(
+    "probe_results",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("workspace", sa.String(200), nullable=False),
+    sa.Column("service", sa.String(64), nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("purpose", sa.String(10), nullable=False),
+    sa.Column("client_request_id", sa.String(100), nullable=False),
+    sa.Column("request_id", sa.String(100), nullable=False),
+    sa.Column("status", sa.Integer),
+    sa.Column("milliseconds", sa.Float, nullable=False),
+    sa.Column("model_milliseconds", sa.Float),
+    sa.Column("passed", sa.Boolean),
+    sa.Column("failure", sa.Text, nullable=False),
+    sa.Column("seen_at", UtcDateTime),
+    sa.Index("probe_results_by_service", "workspace", "service", "at"),
+    sa.Index("probe_results_by_time", "workspace", "at"),
 )
