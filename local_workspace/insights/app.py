@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from . import envelopes, kql, wire
+from . import container_logs, envelopes, kql, wire
 from .config import Guard
 from .losses import Losses
 from .rows import Rows, rows
@@ -57,6 +57,7 @@ class Insights:
                 Route("/v1/{resource:path}/query", self.query_resource, methods=["POST"]),
                 Route("/health", self.health, methods=["GET"]),
                 Route("/admin/lose", self.lose, methods=["POST", "DELETE"]),
+                Route("/admin/container-logs", self.container_logs, methods=["POST"]),
             ],
             middleware=[
                 Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"]),
@@ -137,6 +138,20 @@ class Insights:
                 return JSONResponse(wire.error("BadArgumentError", f"service and until are wanted: {problem}"), 400)
         active = self.losses.active(now=datetime.now(UTC))
         return JSONResponse({"losing": [{"service": name, "until": end.isoformat()} for name, end in active.items()]})
+
+    async def container_logs(self, request: Request) -> Response:
+        """Lines of containers, as the agent on a cluster's nodes sends them; answered when they are on disk."""
+        if not self.guard.may_administer(_bearer(request)):
+            return JSONResponse(wire.error("InvalidTokenError", "This needs the admin token."), 401)
+        body = await _body(request, largest=LARGEST_POST)
+        try:
+            arrived = await run_in_threadpool(container_logs.read, body or b"")
+            await asyncio.wrap_future(self.writer.submit(arrived))
+        except envelopes.BadBody as problem:
+            return JSONResponse(wire.error("BadArgumentError", str(problem)), 400)
+        except Overloaded as problem:
+            return JSONResponse(wire.error("TooManyRequests", str(problem)), 429)
+        return JSONResponse({"written": sum(len(batch) for batch in arrived.values())})
 
     def _read(self, body: bytes, encoding: str) -> tuple[envelopes.Batch, Rows]:
         """A body as rows; what is to be lost is accepted and not among them."""

@@ -147,7 +147,7 @@ def _envelope(item: Any, instrumentation_keys: Collection[str]) -> Envelope | No
         raise BadBody("The item has no base data.")
     properties = data.get("properties")
     return Envelope(
-        time=_time(item.get("time")),
+        time=moment(item.get("time")),
         kind=kind,
         tags=tags,
         data=data,
@@ -157,10 +157,11 @@ def _envelope(item: Any, instrumentation_keys: Collection[str]) -> Envelope | No
     )
 
 
-def _time(text: Any) -> datetime:
+def moment(text: Any) -> datetime:
+    """An ISO 8601 time as UTC without a zone."""
     try:
-        moment = datetime.fromisoformat(str(text))
-        return (moment if moment.tzinfo is None else moment.astimezone(UTC)).replace(tzinfo=None)
+        found = datetime.fromisoformat(str(text))
+        return (found if found.tzinfo is None else found.astimezone(UTC)).replace(tzinfo=None)
     except (ValueError, OverflowError) as error:
         raise BadBody(f"Field 'time' is not an ISO 8601 time: {str(text)[:40]!r}.") from error
 

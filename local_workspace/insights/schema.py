@@ -1,4 +1,5 @@
-"""The tables: Azure's App* columns exactly as documented, and the normalised `Requests` that every chart reads.
+"""The tables: Azure's App* and ContainerLogV2 columns exactly as documented, and the normalised `Requests` that every
+chart reads.
 
 KQL types on the left, DuckDB on the right of `DUCKDB_TYPES`. Kusto has no null strings, so every string column is
 `NOT NULL DEFAULT ''`: otherwise `== ''` and `dcount` would answer differently than on Azure.
@@ -40,6 +41,11 @@ _SHARED_STRINGS = (
     "UserAuthenticatedId UserId"
 )
 
+_CONTAINER_LOG_STRINGS = (
+    "Computer ContainerId ContainerName _IsBillable LogLevel LogSource PodName PodNamespace _ResourceId SourceSystem "
+    "_SubscriptionId TenantId Type"
+)
+
 
 def _app_table(strings: str, **others: KqlType) -> Columns:
     """The columns every App* table has, and this one's own."""
@@ -71,6 +77,13 @@ TABLES: Final[dict[str, Columns]] = {
     ),
     "AppTraces": _app_table("Message ReferencedItemId ReferencedType", SeverityLevel="int", Measurements="dynamic"),
     "AppMetrics": _app_table("Name", Sum="real", Min="real", Max="real"),
+    "ContainerLogV2": {
+        "TimeGenerated": "datetime",
+        "_BilledSize": "real",
+        "KubernetesMetadata": "dynamic",
+        "LogMessage": "dynamic",
+        **dict.fromkeys(_CONTAINER_LOG_STRINGS.split(), "string"),
+    },
     "Requests": {
         "TimeGenerated": "datetime",
         "Service": "string",

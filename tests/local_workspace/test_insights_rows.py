@@ -168,6 +168,7 @@ def test_the_tables_have_exactly_as_many_columns_as_azure_documents() -> None:
         "AppExceptions": 49,
         "AppTraces": 37,
         "AppMetrics": 36,
+        "ContainerLogV2": 17,
         "Requests": 11,
     }
 
