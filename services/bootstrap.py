@@ -19,6 +19,7 @@ from services.azureml.gateway import Gateway, open_gateway
 from services.azureml.log_workspace import find_log_workspace
 from services.azureml.model_sizes import model_bytes
 from services.azuremonitor.client import LogAnalytics
+from services.bundles import Bundles
 from services.clock import Clock, SystemClock
 from services.container_logs import ContainerLogs
 from services.deployments import Deployments
@@ -30,6 +31,7 @@ from services.health import Health
 from services.inventory import Inventory
 from services.keys import Keys
 from services.live import Live
+from services.log_snapshots import LogSnapshots
 from services.monitoring import Monitoring
 from services.operations.desk import Operations
 from services.operations.engine import Engine
@@ -70,6 +72,7 @@ class Desk:
     monitoring: Monitoring
     diagnosis: Diagnosis
     container_logs: ContainerLogs
+    log_snapshots: LogSnapshots
     testing: Testing
     attention: Attention
     switches: Switches
@@ -104,6 +107,7 @@ class Worker:
     engine: Engine
     inventory: Inventory
     summaries: Summaries
+    log_snapshots: LogSnapshots
     health: Health
     audit: Audit
     sealed: Sealed
@@ -162,6 +166,7 @@ def _desk(settings: Settings) -> Desk:
         monitoring=Monitoring(live, logs, webservices, operations, clock=clock),
         diagnosis=Diagnosis(live, gateway, logs, clock=clock),
         container_logs=ContainerLogs(live, gateway.mms, webservices, operations, files, clock=clock),
+        log_snapshots=LogSnapshots(ledger, mirror, files, operations, workspace=workspace, clock=clock),
         testing=Testing(live, gateway.mms, webservices, operations, audit),
         attention=Attention(ledger, webservices, operations, workspace=workspace, clock=clock),
         switches=Switches(ledger, operations, audit, workspace=workspace, clock=clock),
@@ -188,8 +193,20 @@ def _worker(settings: Settings) -> Worker:
         workspace=workspace,
         clock=clock,
     )
+    operations = _operations(settings, ledger, workspace, audit, clock)
+    log_snapshots = LogSnapshots(
+        ledger,
+        mirror,
+        files,
+        operations,
+        source=gateway.mms,
+        note=inventory.note,
+        workspace=workspace,
+        clock=clock,
+    )
     tools = {
         "gateway": gateway,
+        "bundles": Bundles(ledger, workspace=workspace),
         "ledger": ledger,
         "files": files,
         "sealed": sealed,
@@ -207,15 +224,17 @@ def _worker(settings: Settings) -> Worker:
             leases=leases,
             tools=tools,
             after=partial(refresh_after, inventory),
+            before=log_snapshots.before,
             worker_id=settings.worker_id,
         ),
         inventory=inventory,
         summaries=Summaries(mirror, LazyLogs(azure), note=inventory.note, workspace=workspace, clock=clock),
+        log_snapshots=log_snapshots,
         health=Health(mirror, workspace=workspace, clock=clock),
         audit=audit,
         sealed=sealed,
         files=files,
-        operations=_operations(settings, ledger, workspace, audit, clock),
+        operations=operations,
         gateway=gateway,
         databases=(ledger, mirror),
     )

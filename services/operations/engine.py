@@ -154,12 +154,17 @@ class Engine:
         leases: Leases,
         tools: dict[str, Any],
         after: Callable[[Operation], None],
+        before: Callable[[Operation], None],
         worker_id: str,
     ) -> None:
-        """`after` is called before an operation is said to have ended, so that the lists show what it did."""
+        """`after` is called before an operation is said to have ended, so that the lists show what it did.
+
+        `before` is called once, when nothing has been changed yet: what is about to go can still be kept.
+        """
         self._kinds = kinds
         self._stopping = threading.Event()
         self._after = after
+        self._before = before
         self._duties = Duties(journal=journal, leases=leases, stopping=self._stopping, tools=tools)
         self._database = database
         config: DBOSConfig = {
@@ -234,6 +239,8 @@ class Engine:
             if step.state == "done":
                 return "done"
             journal.begin(operation_id)
+            if step.position == 0 and step.attempts == 0 and attempt == 0:
+                self._prepare(found)
             journal.step(operation_id, step, "running")
             try:
                 result = self._attempt(found, step)
@@ -272,6 +279,13 @@ class Engine:
         )
         if self._stopping.wait(pause):
             raise WorkerStopping
+
+    def _prepare(self, found: Operation) -> None:
+        try:
+            self._before(found)
+        except DeskError as error:
+            # What could not be kept must not keep anybody from repairing what is broken.
+            log.warning("Before “%s” not all could be kept: %s", found.title, error.sentence)
 
     def _refresh(self, found: Operation) -> None:
         try:
