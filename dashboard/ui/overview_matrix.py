@@ -76,7 +76,7 @@ def _figures(found: ListedService) -> str:
     summary = found.summary
     if summary is None:
         on = found.service.configuration.get("enable_app_insights")
-        return ":gray[no request seen in the last hour]" if on else ":gray[not known: Application Insights is off]"
+        return "no request seen in the last hour" if on else "not known: Application Insights is off"
     rate = summary.error_rate
     failed = "no requests" if rate is None else f"{100 * rate:.1f} % failed"
     p95 = "p95 not known" if summary.p95_ms is None else f"p95 {_milliseconds(summary.p95_ms)}"

@@ -236,5 +236,6 @@ def test_history_says_what_differs_between_two_of_its_bundles(visit: OpenVisit, 
     window = visit(f"/service?name={NAME}&view=History", identity="viewer")
 
     cells(window.page, "Key authentication")
+    window.settle()
     window.page.get_by_role("combobox", name="After").click()
     expect(window.page.get_by_role("option")).to_have_count(len(desk.deployments.bundles(NAME)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,8 @@ from azure.core.credentials import AccessToken
 from azure.core.pipeline import PipelineRequest
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.monitor.query import LogsQueryClient
+
+from tests.running_workspace import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = Path(__file__).parent / "telemetry"
@@ -122,17 +123,9 @@ class InsightsProcess:
         }
         folder.mkdir(parents=True, exist_ok=True)
         self.write_config()
-        self.port = self.free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.start()
-
-    @staticmethod
-    def free_port() -> int:
-        """A port nobody listens on."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-            return port
 
     def write_config(self) -> None:
         """Write what the control plane would write."""

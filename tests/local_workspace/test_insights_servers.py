@@ -13,6 +13,7 @@ import requests
 import uv
 
 from tests.local_workspace.insights_process import IKEY, InsightsProcess
+from tests.running_workspace import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -63,7 +64,7 @@ def serving(folder: Path, generation: str, monitor: InsightsProcess) -> Iterator
     """One real server with telemetry on, named after its generation."""
     python = installed(folder / "environment", SERVERS[generation])
     (folder / "score.py").write_text(SCRIPT)
-    port = InsightsProcess.free_port()
+    port = free_port()
     environment = {
         "PATH": f"{python.parent}:/usr/bin:/bin",
         "HOME": str(folder),

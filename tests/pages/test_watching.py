@@ -109,7 +109,17 @@ def text_of(page: Any) -> str:
     return "\n".join(str(part.value) for part in parts)
 
 
-def test_an_empty_workspace_has_nothing_to_attend_to_and_says_how_to_begin(open_page: OpenPage) -> None:
+def test_before_the_first_read_nothing_is_called_well(open_page: OpenPage) -> None:
+    shown = text_of(open_page("overview"))
+
+    assert "nothing was read from Azure so far" in shown
+    assert "Nothing needs attention" not in shown
+
+
+def test_an_empty_workspace_has_nothing_to_attend_to_and_says_how_to_begin(open_page: OpenPage, desk: Desk) -> None:
+    with desk.databases[1].writing() as work:
+        work.execute(sa.insert(mirror.refreshes).values(workspace=desk.workspace, what="services", succeeded_at=NOW))
+
     page = open_page("overview")
 
     assert "Nothing needs attention" in text_of(page)
