@@ -62,6 +62,9 @@ COMMANDS: dict[str, Role] = {
     "service.test": Role.OPERATOR,
     "service.make_anonymous": Role.OPERATOR,
     "attention.take": Role.OPERATOR,
+    "probe.plan": Role.OPERATOR,
+    "objective.set": Role.OPERATOR,
+    "alert.rule": Role.OPERATOR,
     # Keys
     "keys.reveal": Role.OPERATOR,
     "keys.token": Role.OPERATOR,
@@ -79,6 +82,13 @@ COMMANDS: dict[str, Role] = {
     "switch.flip": Role.OPERATOR,
     # Operations
     "operation.retry": Role.OPERATOR,
+    # Incidents
+    "incidents.look": Role.VIEWER,
+    "incident.open": Role.OPERATOR,
+    "incident.change": Role.OPERATOR,
+    "incident.note": Role.OPERATOR,
+    "incident.close": Role.OPERATOR,
+    "incident.export": Role.OPERATOR,
     # Records
     "audit.export": Role.ADMIN,
 }
@@ -93,6 +103,9 @@ def require(person: Person, command: str) -> None:
         article = "an" if needed[0] in "aeiou" else "a"
         raise Forbidden(f"Your role is {person.role.word}: this needs {article} {needed}; {WHAT_TO_DO}.")
 
+
+SYSTEM = Person(id="desk/itself", name="the desk itself", role=Role.OPERATOR, is_local=False)
+"""Who the audit log names for what nobody asked for, such as an alert that opens."""
 
 LOCAL_IDENTITIES: dict[str, Person] = {
     role.word: Person(id=f"local/{role.word}", name=f"local {role.word}", role=role, is_local=True) for role in Role

@@ -24,15 +24,19 @@ from services.clock import Clock, SystemClock
 from services.container_logs import ContainerLogs
 from services.deployments import Deployments
 from services.diagnosis import Diagnosis
+from services.drafts import Drafts
 from services.errors import Unavailable
 from services.files import Files
 from services.fingerprints import Fingerprints
 from services.health import Health
+from services.incident_notes import IncidentNotes
+from services.incidents import Incidents
 from services.inventory import Inventory
 from services.keys import Keys
 from services.live import Live
 from services.log_snapshots import LogSnapshots
 from services.monitoring import Monitoring
+from services.onset import Onset
 from services.operations.desk import Operations
 from services.operations.engine import Engine
 from services.operations.journal import Journal
@@ -76,6 +80,9 @@ class Desk:
     testing: Testing
     attention: Attention
     switches: Switches
+    incidents: Incidents
+    incident_notes: IncidentNotes
+    drafts: Drafts
     gateway: Gateway
     databases: tuple[Database, Database]
 
@@ -148,6 +155,10 @@ def _desk(settings: Settings) -> Desk:
     registry = Registry(mirror, operations, workspace=workspace, clock=clock)
     logs = LazyLogs(azure)
     files = Files(ledger, folder=settings.files, workspace=workspace, clock=clock)
+    monitoring = Monitoring(live, logs, webservices, operations, clock=clock)
+    onset = Onset(monitoring)
+    incidents = Incidents(ledger, operations, webservices, onset, audit, workspace=workspace, clock=clock)
+    incident_notes = IncidentNotes(ledger, operations, incidents, audit, workspace=workspace, clock=clock)
     return Desk(
         settings=settings,
         clock=clock,
@@ -163,13 +174,16 @@ def _desk(settings: Settings) -> Desk:
         deployments=Deployments(ledger, operations, webservices, registry, workspace=workspace, clock=clock),
         keys=Keys(ledger, operations, webservices, live, gateway.mms, audit, workspace=workspace, clock=clock),
         live=live,
-        monitoring=Monitoring(live, logs, webservices, operations, clock=clock),
+        monitoring=monitoring,
         diagnosis=Diagnosis(live, gateway, logs, clock=clock),
         container_logs=ContainerLogs(live, gateway.mms, webservices, operations, files, clock=clock),
         log_snapshots=LogSnapshots(ledger, mirror, files, operations, workspace=workspace, clock=clock),
         testing=Testing(live, gateway.mms, webservices, operations, audit),
         attention=Attention(ledger, webservices, operations, workspace=workspace, clock=clock),
         switches=Switches(ledger, operations, audit, workspace=workspace, clock=clock),
+        incidents=incidents,
+        incident_notes=incident_notes,
+        drafts=Drafts(ledger, operations, workspace=workspace, clock=clock),
         gateway=gateway,
         databases=(ledger, mirror),
     )

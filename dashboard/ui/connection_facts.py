@@ -40,6 +40,12 @@ WORDS: Mapping[str, str] = {
     "compute.create": "Create a cluster",
     "switch.flip": "Turn sample traffic on or off",
     "operation.retry": "Let a stopped operation go on",
+    "incidents.look": "Look at incidents",
+    "incident.open": "Open an incident",
+    "incident.change": "Lead an incident and change its facts",
+    "incident.note": "Write notes about an incident",
+    "incident.close": "Close an incident with its review",
+    "incident.export": "Export an incident's report",
     "audit.export": "Export the audit log",
 }
 """What the roles allow, in the words of the screens."""

@@ -87,6 +87,27 @@ CALLS: dict[str, list[Call]] = {
     "environment.register": [lambda b, p: b.start(p, "environment.register", "never")],
     "compute.create": [lambda b, p: b.start(p, "compute.create", "never")],
     "switch.flip": [lambda b, p: b.desk.switches.flip(p, SAMPLE_TRAFFIC, on=False)],
+    "incident.open": [
+        lambda b, p: b.desk.incidents.open_by_hand(p, title="Never"),
+        lambda b, p: b.desk.incidents.open_from_service(p, b.service),
+    ],
+    "incident.change": [
+        lambda b, p: b.desk.incidents.change(p, "INC-1", severity=1),
+        lambda b, p: b.desk.incidents.lead(p, "INC-1"),
+        lambda b, p: b.desk.incidents.focus(p, "INC-1", on=True),
+        lambda b, p: b.desk.incidents.stabilise(p, "INC-1"),
+        lambda b, p: b.desk.incidents.reopen(p, "INC-1"),
+        lambda b, p: b.desk.incident_notes.add_action(p, "INC-1", text="Never", owner="nobody"),
+        lambda b, p: b.desk.incident_notes.finish_action(p, "INC-1", 1),
+    ],
+    "incident.note": [
+        lambda b, p: b.desk.incident_notes.note(p, "INC-1", "Never"),
+        lambda b, p: b.desk.drafts.keep(p, "INC-1-note", "Never"),
+    ],
+    "incident.close": [
+        lambda b, p: b.desk.incidents.close(p, "INC-1", what_happened="Never", what_helped="Never"),
+    ],
+    "incident.export": [lambda b, p: b.desk.incident_reports.export(p, "INC-1", "md")],
     "audit.export": [lambda b, p: b.desk.audit.export(p)],
 }
 NOT_ASKED_YET = {
