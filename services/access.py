@@ -55,6 +55,9 @@ COMMANDS: dict[str, Role] = {
     "audit.look": Role.VIEWER,
     "logs.follow": Role.VIEWER,
     "charts.look": Role.VIEWER,
+    "failures.assign": Role.OPERATOR,
+    "failures.mute": Role.OPERATOR,
+    "values.unmask": Role.OPERATOR,
     # Services
     "service.deploy": Role.OPERATOR,
     "service.update": Role.OPERATOR,

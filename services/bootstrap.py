@@ -26,6 +26,7 @@ from services.deployments import Deployments
 from services.diagnosis import Diagnosis
 from services.drafts import Drafts
 from services.errors import Unavailable
+from services.failure_groups import FailureGroups
 from services.files import Files
 from services.fingerprints import Fingerprints
 from services.health import Health
@@ -44,6 +45,7 @@ from services.operations.kinds import KINDS
 from services.operations.leases import Leases
 from services.operations.records import Operation
 from services.registry import Registry
+from services.request_inspector import RequestInspector
 from services.sealed import Sealed
 from services.sessions import Sessions
 from services.settings import Settings, read_settings
@@ -52,6 +54,7 @@ from services.storage.upgrade import open_current
 from services.summaries import Summaries
 from services.switches import Switches
 from services.testing import Testing
+from services.traces import Traces
 from services.webservices import Webservices
 
 
@@ -77,6 +80,9 @@ class Desk:
     diagnosis: Diagnosis
     container_logs: ContainerLogs
     log_snapshots: LogSnapshots
+    failure_groups: FailureGroups
+    request_inspector: RequestInspector
+    traces: Traces
     testing: Testing
     attention: Attention
     switches: Switches
@@ -115,6 +121,7 @@ class Worker:
     inventory: Inventory
     summaries: Summaries
     log_snapshots: LogSnapshots
+    failure_groups: FailureGroups
     health: Health
     audit: Audit
     sealed: Sealed
@@ -178,6 +185,11 @@ def _desk(settings: Settings) -> Desk:
         diagnosis=Diagnosis(live, gateway, logs, clock=clock),
         container_logs=ContainerLogs(live, gateway.mms, webservices, operations, files, clock=clock),
         log_snapshots=LogSnapshots(ledger, mirror, files, operations, workspace=workspace, clock=clock),
+        failure_groups=FailureGroups(
+            ledger, mirror, logs, operations, audit, live=live, workspace=workspace, clock=clock
+        ),
+        request_inspector=RequestInspector(live, logs, operations, audit),
+        traces=Traces(live, logs, operations),
         testing=Testing(live, gateway.mms, webservices, operations, audit),
         attention=Attention(ledger, webservices, operations, workspace=workspace, clock=clock),
         switches=Switches(ledger, operations, audit, workspace=workspace, clock=clock),
@@ -244,6 +256,16 @@ def _worker(settings: Settings) -> Worker:
         inventory=inventory,
         summaries=Summaries(mirror, LazyLogs(azure), note=inventory.note, workspace=workspace, clock=clock),
         log_snapshots=log_snapshots,
+        failure_groups=FailureGroups(
+            ledger,
+            mirror,
+            LazyLogs(azure),
+            operations,
+            audit,
+            note=inventory.note,
+            workspace=workspace,
+            clock=clock,
+        ),
         health=Health(mirror, workspace=workspace, clock=clock),
         audit=audit,
         sealed=sealed,

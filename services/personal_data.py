@@ -20,6 +20,7 @@ _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
 _NUMBER = re.compile(r"(?<![A-Za-z_])[-+]?\d[\d.,:/-]*(?:[eE][-+]?\d+)?")
 _NAME = re.compile(r"(?<=[^\w.!?\n])[A-ZÀ-Þ][\w’'-]*(?![\w(]*(?:Error|Exception|Warning)\b)")
 _KIND = re.compile(r"(?:Error|Exception|Warning|Timeout|None|True|False|NaN|JSON)$")
+_SAYS_WHY = frozenset({"error", "errors", "exception", "message", "detail", "reason", "traceback", "error_message"})
 _LIKE_AN_ERROR = re.compile(
     r"error|exception|traceback|timeout|timed out|failed|could not|cannot|missing|invalid|expect|unexpected|not in ",
     re.IGNORECASE,
@@ -52,7 +53,10 @@ def mask_text(text: str, *, keep_names: bool = True) -> str:
 
 def _masked(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _masked(inner) for name, inner in value.items()}
+        return {
+            name: mask_text(inner) if isinstance(inner, str) and name.lower() in _SAYS_WHY else _masked(inner)
+            for name, inner in value.items()
+        }
     if isinstance(value, list):
         shown = [_masked(inner) for inner in value[:SHOWN_ITEMS]]
         return [*shown, f"… {len(value) - SHOWN_ITEMS:,} more"] if len(value) > SHOWN_ITEMS else shown

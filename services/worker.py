@@ -33,6 +33,7 @@ ABANDONED_EVERY = 15.0
 ANCHOR_EVERY = 300.0
 CLEAN_UP_EVERY = 600.0
 LOG_SNAPSHOTS_EVERY = 5.0
+FAILURES_EVERY = 60.0
 WAIT_FOR_WORKSPACE_SECONDS = 1.0
 
 log = logging.getLogger("worker")
@@ -123,6 +124,7 @@ def loops(made: bootstrap.Worker) -> list[Loop]:
         Loop(name="computes", every=lambda: MODELS_EVERY, work=made.inventory.refresh_computes),
         Loop(name="summaries", every=summaries_every, work=made.summaries.refresh),
         Loop(name="log snapshots", every=lambda: LOG_SNAPSHOTS_EVERY, work=made.log_snapshots.keep_up),
+        Loop(name="failure groups", every=lambda: FAILURES_EVERY, work=made.failure_groups.refresh),
         Loop(name="abandoned work", every=lambda: ABANDONED_EVERY, work=abandoned),
         Loop(name="anchor", every=lambda: ANCHOR_EVERY, work=anchor),
         Loop(name="clean-up", every=lambda: CLEAN_UP_EVERY, work=clean_up),
