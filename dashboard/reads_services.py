@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import context, reads, reads_operations
 from services.audit import Entry
-from services.deployments import Bundle
+from services.bundles import Bundle
 from services.keys import Rotation
 from services.operations.records import Operation
 from services.webservices import ListedService, StateChange
@@ -50,8 +50,14 @@ def audit(name: str, limit: int = 200) -> list[Entry]:
 
 @st.cache_data(ttl=10, max_entries=200, show_spinner=False)
 def bundles(name: str) -> list[Bundle]:
-    """What the desk deployed as a service, newest first."""
+    """What ran as a service, newest first."""
     return context.services().deployments.bundles(name)
+
+
+@st.cache_data(ttl=5, max_entries=200, show_spinner=False)
+def bundle_before(name: str) -> Bundle | None:
+    """What ran before what runs now as a service, or None when nothing is kept of it."""
+    return context.services().deployments.bundle_before(name)
 
 
 @st.cache_data(ttl=2, max_entries=200, show_spinner=False)
@@ -60,7 +66,17 @@ def rotations(name: str) -> list[Rotation]:
     return context.services().keys.past_rotations(name)
 
 
-CHANGED = (listed, find, last_changes, operations, audit, rotations, reads_operations.running)
+CHANGED = (
+    listed,
+    find,
+    last_changes,
+    operations,
+    audit,
+    bundles,
+    bundle_before,
+    rotations,
+    reads_operations.running,
+)
 """What a command on a service makes out of date."""
 
 

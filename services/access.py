@@ -62,6 +62,7 @@ COMMANDS: dict[str, Role] = {
     "service.deploy": Role.OPERATOR,
     "service.update": Role.OPERATOR,
     "service.delete": Role.OPERATOR,
+    "service.bundle": Role.OPERATOR,
     "service.test": Role.OPERATOR,
     "service.make_anonymous": Role.OPERATOR,
     "attention.take": Role.OPERATOR,

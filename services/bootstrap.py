@@ -44,6 +44,7 @@ from services.operations.journal import Journal
 from services.operations.kinds import KINDS
 from services.operations.leases import Leases
 from services.operations.records import Operation
+from services.reading_back import ReadingBack
 from services.registry import Registry
 from services.request_inspector import RequestInspector
 from services.sealed import Sealed
@@ -121,6 +122,7 @@ class Worker:
     inventory: Inventory
     summaries: Summaries
     log_snapshots: LogSnapshots
+    reading_back: ReadingBack
     failure_groups: FailureGroups
     health: Health
     audit: Audit
@@ -220,6 +222,7 @@ def _worker(settings: Settings) -> Worker:
         clock=clock,
     )
     operations = _operations(settings, ledger, workspace, audit, clock)
+    bundles = Bundles(ledger, workspace=workspace)
     log_snapshots = LogSnapshots(
         ledger,
         mirror,
@@ -232,7 +235,7 @@ def _worker(settings: Settings) -> Worker:
     )
     tools = {
         "gateway": gateway,
-        "bundles": Bundles(ledger, workspace=workspace),
+        "bundles": bundles,
         "ledger": ledger,
         "files": files,
         "sealed": sealed,
@@ -256,6 +259,7 @@ def _worker(settings: Settings) -> Worker:
         inventory=inventory,
         summaries=Summaries(mirror, LazyLogs(azure), note=inventory.note, workspace=workspace, clock=clock),
         log_snapshots=log_snapshots,
+        reading_back=ReadingBack(mirror, operations, bundles, workspace=workspace, clock=clock),
         failure_groups=FailureGroups(
             ledger,
             mirror,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import sqlalchemy as sa
 
 from services.access import Person
 from services.azureml.types import ModelVersion, Service, visible_tags
+from services.bundles import BESIDE_THE_POINT, Bundle, Bundles, assets_of
 from services.clock import Clock
 from services.errors import Conflict, Invalid, NotFound
 from services.operations.desk import Operations
@@ -29,18 +29,8 @@ ACCESS = ("auth_enabled", "token_auth_enabled")
 """The settings that say how callers prove themselves."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Bundle:
-    """What a deployment by the desk put there: exact models, code, environment and configuration."""
-
-    operation: str
-    sha256: str
-    wanted: Wanted
-    created_at: Any
-
-
 class Deployments:
-    """Check, plan, launch, change."""
+    """Check, plan, launch, change, take back."""
 
     def __init__(
         self,
@@ -52,11 +42,10 @@ class Deployments:
         workspace: str,
         clock: Clock,
     ) -> None:
-        self._database = database
+        self._bundles = Bundles(database, workspace=workspace)
         self._operations = operations
         self._webservices = webservices
         self._registry = registry
-        self._workspace = workspace
         self._clock = clock
 
     def wanted_now(self, name: str) -> Wanted:
@@ -96,9 +85,8 @@ class Deployments:
 
     def plan(self, wanted: Wanted, *, redeploy: bool = False) -> Plan:
         """What launching would do to what runs now."""
-        bundle = self.bundle(wanted.service)
-        code = bundle.wanted.code.sha256 if bundle and bundle.wanted.code else None
-        return plan_change(self._live(wanted.service), wanted, live_code=code, redeploy=redeploy)
+        live = self._live(wanted.service)
+        return plan_change(live, wanted, live_code=self._bundles.code_of(live), redeploy=redeploy)
 
     def launch(
         self,
@@ -110,6 +98,7 @@ class Deployments:
         reason: str = "",
         secrets: Mapping[str, str] | None = None,
         operation_id: str | None = None,
+        title: str = "",
     ) -> str:
         """Start what the plan says; refused when the service is no longer the one planned against (`based_on`).
 
@@ -139,7 +128,7 @@ class Deployments:
             kind,
             wanted.service,
             {"wanted": wanted.to_json(), "target": wanted.target, "action": plan.action},
-            title=_title(plan, wanted),
+            title=title or _title(plan, wanted),
             plan=plan.to_json(),
             reason=reason,
             before=None if live is None else {"configuration": live.configuration, "models": list(live.model_ids)},
@@ -149,38 +138,84 @@ class Deployments:
             alongside=partial(_keep_for_good, wanted),
         )
 
+    # What ran before
+
     def bundle(self, service: str) -> Bundle | None:
-        """What the desk deployed last as this service, or None when it never did."""
+        """What ran last as this service, or None when nothing is kept of it."""
         found = self.bundles(service, limit=1)
         return found[0] if found else None
 
     def bundles(self, service: str, *, limit: int = 50) -> list[Bundle]:
-        """What the desk deployed as this service, newest first."""
-        table = ledger.bundles
-        with self._database.reading() as look:
-            rows = look.execute(
-                sa.select(table)
-                .where(table.c.workspace == self._workspace, table.c.service == service)
-                .order_by(table.c.created_at.desc())
-                .limit(limit)
+        """What ran as this service, newest first."""
+        return self._bundles.of(service, limit=limit)
+
+    def bundle_before(self, service: str) -> Bundle | None:
+        """What ran before what runs now: the newest bundle with which something else would run; None without one."""
+        live = self._live(service)
+        live_code = self._bundles.code_of(live)
+        for bundle in self._bundles.of(service):
+            if live is not None and live.compute_type != bundle.wanted.target:
+                continue
+            changes = plan_change(live, bundle.again(), live_code=live_code).changes
+            if any(change.field not in BESIDE_THE_POINT for change in changes):
+                return bundle
+        return None
+
+    def redeploy_plan(self, service: str, bundle_operation: str) -> Plan:
+        """What taking a service back to an earlier bundle would do to what runs now."""
+        bundle = self._bundles.get(service, bundle_operation)
+        live = self._live(service)
+        if not bundle.has_its_code and (live is None or assets_of(live) != bundle.assets):
+            why = " ".join(bundle.remarks) or "It was never kept here."
+            raise Conflict(
+                f"The code of this bundle of {service} is not here, and what runs now is another one. {why} "
+                "Choose another bundle, or upload the code on the Deploy screen."
             )
-            return [_bundle(row) for row in rows]
+        if bundle.hides_secrets:
+            raise Conflict(
+                f"The environment of this bundle of {service} holds a secret, which the desk never keeps: launch it on "
+                "the Deploy screen with an environment that has it."
+            )
+        plan = self.plan(bundle.again())
+        lost = [bundle.wanted_label(name) for name in bundle.lost_secrets]
+        if lost and plan.action in ("create", "redeploy"):
+            raise Conflict(
+                f"{service} needs {', '.join(lost)} again, which the desk never keeps: launch it on the Deploy screen, "
+                "where they can be typed."
+            )
+        return plan
+
+    def redeploy(
+        self,
+        person: Person,
+        service: str,
+        bundle_operation: str,
+        *,
+        based_on: str,
+        reason: str = "",
+        operation_id: str | None = None,
+    ) -> str:
+        """Take a service back to an earlier bundle, exactly, as planned; the present keys stay."""
+        if operation_id and self._is_started(operation_id):
+            return operation_id
+        bundle = self._bundles.get(service, bundle_operation)
+        self.redeploy_plan(service, bundle_operation)
+        models = ", ".join(bundle.wanted.model_ids)
+        return self.launch(
+            person,
+            bundle.again(),
+            based_on=based_on,
+            reason=reason,
+            operation_id=operation_id,
+            title=f"Take {service} back to {models} of {bundle.created_at:%Y-%m-%d %H:%M} UTC",
+        )
 
     def earlier_code(self) -> list[tuple[str, Bundle]]:
-        """Code that earlier deployments carried, newest first, each once: what the form offers to use again."""
-        table = ledger.bundles
-        with self._database.reading() as look:
-            rows = look.execute(
-                sa.select(table)
-                .where(table.c.workspace == self._workspace)
-                .order_by(table.c.created_at.desc())
-                .limit(500)
-            )
-            found: dict[str, tuple[str, Bundle]] = {}
-            for row in rows:
-                bundle = _bundle(row)
-                if bundle.wanted.code and bundle.wanted.code.sha256:
-                    found.setdefault(bundle.wanted.code.sha256, (row.service, bundle))
+        """Code that earlier bundles carry, newest first, each once: what the form offers to use again."""
+        found: dict[str, tuple[str, Bundle]] = {}
+        for bundle in self._bundles.newest_of_all(limit=500):
+            if bundle.wanted.code and bundle.wanted.code.sha256:
+                found.setdefault(bundle.wanted.code.sha256, (bundle.wanted.service, bundle))
         return list(found.values())
 
     def _is_started(self, operation_id: str) -> bool:
@@ -232,9 +267,3 @@ def _title(plan: Plan, wanted: Wanted) -> str:
         return f"Change {wanted.service}: {labels}"
     # What a person has to see at a glance in every list.
     return f"Make {wanted.service} anonymous" + (f", change {labels}" if labels else "")
-
-
-def _bundle(row: Any) -> Bundle:
-    return Bundle(
-        operation=row.operation, sha256=row.sha256, wanted=Wanted.from_json(row.content), created_at=row.created_at
-    )

@@ -122,6 +122,7 @@ def loops(made: bootstrap.Worker) -> list[Loop]:
         Loop(name="model sizes", every=lambda: MODELS_EVERY, work=made.inventory.measure_models),
         Loop(name="environments", every=lambda: MODELS_EVERY, work=made.inventory.refresh_environments),
         Loop(name="computes", every=lambda: MODELS_EVERY, work=made.inventory.refresh_computes),
+        Loop(name="bundles", every=lambda: SERVICES_EVERY, work=made.reading_back.start_due),
         Loop(name="summaries", every=summaries_every, work=made.summaries.refresh),
         Loop(name="log snapshots", every=lambda: LOG_SNAPSHOTS_EVERY, work=made.log_snapshots.keep_up),
         Loop(name="failure groups", every=lambda: FAILURES_EVERY, work=made.failure_groups.refresh),

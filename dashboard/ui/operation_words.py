@@ -16,6 +16,7 @@ KINDS: Mapping[str, str] = {
     "service.deploy": "deploy a service",
     "service.update": "update a service",
     "service.delete": "delete a service",
+    "service.bundle": "keep what runs",
     "keys.regenerate": "regenerate a key",
     "keys.set": "set a key",
     "keys.rotate_idle": "rotate: renew the idle key",

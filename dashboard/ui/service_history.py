@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import context, navigation, reads_services
-from dashboard.ui import headings, operation_words, service_words, states, tables, times
+from dashboard.ui import headings, operation_words, redeploy, service_words, states, tables, times
 from services.bundle_changes import differences
-from services.deployments import Bundle
+from services.bundles import Bundle
 from services.operations.records import Operation
 from services.planning.plan import show as value
 from services.webservices import ListedService
@@ -25,6 +25,8 @@ def gone(name: str) -> None:
     """Show what happened to a service that is not there any more."""
     if reads_services.operations(name):
         _operations(name)
+        if reads_services.bundles(name):
+            _bundles(name)
         _audit(name)
 
 
@@ -70,28 +72,57 @@ def _row(operation: Operation) -> dict[str, object]:
 
 
 def _bundles(name: str) -> None:
-    headings.section("Bundles", "What exactly was deployed: model versions, code, environment, configuration.")
-    bundles = reads_services.bundles(name)
-    if len(bundles) < 2:
-        tables.nothing(
-            "Two deployments or changes through this desk are needed to compare them; there is "
-            + ("one so far." if bundles else "none so far.")
-        )
+    headings.section(
+        "Bundles",
+        "What exactly ran: model versions, code, environment, configuration. Any of them can run again.",
+    )
+    bundles = {bundle.operation: bundle for bundle in reads_services.bundles(name)}
+    tables.show(
+        [_bundle_row(bundle) for bundle in bundles.values()],
+        key="history-bundles",
+        alt="Bundles of this service, newest first.",
+        columns={
+            "at": times.column("Since", relative=False),
+            "models": tables.text("Models"),
+            "code": tables.text("Code"),
+            "environment": tables.text("Environment"),
+            "how": tables.text("How it came here"),
+            "remarks": tables.text("What is missing", wide=True)
+            if any(bundle.remarks for bundle in bundles.values())
+            else None,
+        },
+        empty="None is kept yet: the worker reads every service back soon after it first sees it.",
+    )
+    if not bundles:
         return
+    # Its operation stands for a bundle: a place in the list would be another bundle's after the next deployment.
+    ids = list(bundles)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        places = list(range(len(bundles)))
         before = st.selectbox(
-            "Before", places, index=1, format_func=lambda place: _label(bundles[place]), key="bundle-before", width=360
+            "Before",
+            ids,
+            index=min(1, len(ids) - 1),
+            format_func=lambda found: _label(bundles[found]),
+            key="bundle-before",
+            width=360,
         )
         after = st.selectbox(
-            "After", places, index=0, format_func=lambda place: _label(bundles[place]), key="bundle-after", width=360
+            "After", ids, index=0, format_func=lambda found: _label(bundles[found]), key="bundle-after", width=360
         )
     if before is None or after is None:
         return
+    if before != after:
+        _difference(bundles[before], bundles[after])
+    redeploy.button(
+        name, key="history-redeploy", bundle=bundles[before], label=f"Take it back to {_label(bundles[before])}"
+    )
+
+
+def _difference(before: Bundle, after: Bundle) -> None:
     tables.show(
         [
             {"field": change.label, "before": value(change.before), "after": value(change.after)}
-            for change in differences(bundles[before].wanted, bundles[after].wanted)
+            for change in differences(before.wanted, after.wanted)
         ],
         key="bundle-changes",
         alt="What differs between the two bundles.",
@@ -102,6 +133,18 @@ def _bundles(name: str) -> None:
         },
         empty="These two are the same.",
     )
+
+
+def _bundle_row(bundle: Bundle) -> dict[str, object]:
+    wanted = bundle.wanted
+    return {
+        "at": bundle.created_at,
+        "models": ", ".join(wanted.model_ids),
+        "code": wanted.code.words if wanted.code else "none of its own",
+        "environment": wanted.environment.words if wanted.environment else "made by Azure",
+        "how": "read back from Azure" if bundle.is_read_back else f"{bundle.person_name or 'somebody'}, from here",
+        "remarks": " ".join(bundle.remarks),
+    }
 
 
 def _label(bundle: Bundle) -> str:

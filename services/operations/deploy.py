@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
 from services.azureml.gateway import Gateway
 from services.azureml.sdk import Code, Deployment
 from services.azureml.types import Service
+from services.bundles import Bundles, assets_of
 from services.errors import Conflict, NotFound
 from services.files import Files
 from services.operations.engine import Stopped, Work
@@ -22,9 +21,8 @@ from services.operations.records import Operation
 from services.planning.code import unpack
 from services.planning.plan import Plan, compare, configuration_hash
 from services.planning.update import create_arguments
-from services.planning.wanted import SEALED, Wanted, digest
+from services.planning.wanted import SEALED, Wanted
 from services.sealed import Sealed
-from services.storage import ledger
 
 
 def wanted_of(work: Work) -> Wanted:
@@ -105,24 +103,16 @@ def read_back(work: Work) -> dict[str, Any]:
 
 def keep_bundle(work: Work) -> dict[str, Any]:
     """Keep exactly what was deployed, so that it can be deployed again."""
-    wanted = wanted_of(work)
-    content = wanted.to_json()
-    sha256 = digest(content)
+    return keep(work, wanted_of(work))
+
+
+def keep(work: Work, wanted: Wanted) -> dict[str, Any]:
+    """Keep a bundle, with what Azure names its code and what the whole service hashes to just now."""
+    live = gateway_of(work).mms.service(wanted.service)
+    bundles: Bundles = work.tool("bundles")
     with work.tool("ledger").writing() as connection:
-        table = ledger.bundles
-        known = connection.execute(sa.select(table.c.operation).where(table.c.operation == work.operation.id)).first()
-        if known is None:
-            connection.execute(
-                sa.insert(table).values(
-                    workspace=work.operation.workspace,
-                    operation=work.operation.id,
-                    service=wanted.service,
-                    sha256=sha256,
-                    content=content,
-                    created_at=work.tool("clock").now(),
-                )
-            )
-    return {"bundle": sha256}
+        sha256 = bundles.keep(connection, operation=work.operation.id, wanted=wanted, at=work.tool("clock").now())
+    return {"bundle": sha256, "assets": list(assets_of(live)), "runs": configuration_hash(live)}
 
 
 def receipt(operation: Operation) -> dict[str, Any]:

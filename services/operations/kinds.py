@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.operations import deploy, keys, models, remove, update
+from services.operations import bundle, deploy, keys, models, remove, update
 from services.operations.engine import Kind, StepOfKind
 
 
@@ -36,6 +36,16 @@ _ALL = (
             _step("bundle", "Keep the bundle", deploy.keep_bundle),
         ),
         receipt=update.receipt,
+    ),
+    Kind(
+        name="service.bundle",
+        command="service.bundle",
+        subject_kind="bundle",
+        steps=(
+            _step("code", "Fetch the code it runs", bundle.fetch_code_back),
+            _step("bundle", "Keep the bundle", bundle.keep_it),
+        ),
+        receipt=bundle.receipt,
     ),
     Kind(
         name="service.delete",

@@ -28,7 +28,7 @@ MAY_NOT_IMPORT = {
 LAYERS = (
     {"errors", "settings", "clock"},
     {"azureml", "azuremonitor", "disk", "scratch", "scrubbing", "storage", "upkeep"},
-    {"access", "audit", "files", "fingerprints", "health", "live", "planning", "probing", "sealed", "sessions"},
+    {"access", "audit", "bundles", "files", "fingerprints", "health", "live", "planning", "probing", "sealed", "sessions"},
     {"operations"},
     {"… every feature"},
     {"bootstrap", "preflight", "worker"},
