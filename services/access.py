@@ -84,6 +84,9 @@ COMMANDS: dict[str, Role] = {
     "environment.register": Role.OPERATOR,
     "compute.create": Role.ADMIN,
     "switch.flip": Role.OPERATOR,
+    # Practising, on the local workspace
+    "fault.begin": Role.ADMIN,
+    "fault.end": Role.ADMIN,
     # Operations
     "operation.retry": Role.OPERATOR,
     # Incidents

@@ -45,6 +45,8 @@ WORDS: Mapping[str, str] = {
     "environment.register": "Register an environment",
     "compute.create": "Create a cluster",
     "switch.flip": "Turn sample traffic on or off",
+    "fault.begin": "Begin a fault on purpose",
+    "fault.end": "End a fault on purpose",
     "operation.retry": "Let a stopped operation go on",
     "incidents.look": "Look at incidents",
     "incident.open": "Open an incident",

@@ -27,6 +27,8 @@ KINDS: Mapping[str, str] = {
     "model.download": "fetch a model's files",
     "environment.register": "register an environment",
     "compute.create": "create a cluster",
+    "fault.begin": "begin a fault on purpose",
+    "fault.end": "end a fault on purpose",
 }
 
 _STATE_WORDS = {"waiting": "queued"}

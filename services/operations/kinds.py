@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.operations import bundle, deploy, keys, models, remove, update
+from services.operations import bundle, deploy, faults, keys, models, remove, update
 from services.operations.engine import Kind, StepOfKind
 
 
@@ -147,6 +147,20 @@ _ALL = (
         subject_kind="compute",
         steps=(_step("create", "Create the cluster", models.create_compute),),
         receipt=models.compute_created,
+    ),
+    Kind(
+        name="fault.begin",
+        command="fault.begin",
+        subject_kind="fault",
+        steps=(_step("begin", "Begin the fault", faults.begin),),
+        receipt=faults.begun,
+    ),
+    Kind(
+        name="fault.end",
+        command="fault.end",
+        subject_kind="fault",
+        steps=(_step("end", "End the fault", faults.end),),
+        receipt=faults.ended,
     ),
 )
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from services import code_uploads
 from services.access import COMMANDS, LOCAL_IDENTITIES, Person, Role
+from services.azureml.local_admin import Fault
 from services.errors import Forbidden
 from services.planning.wanted import Wanted
 from services.switches import SAMPLE_TRAFFIC
@@ -87,6 +89,8 @@ CALLS: dict[str, list[Call]] = {
     "environment.register": [lambda b, p: b.start(p, "environment.register", "never")],
     "compute.create": [lambda b, p: b.start(p, "compute.create", "never")],
     "switch.flip": [lambda b, p: b.desk.switches.flip(p, SAMPLE_TRAFFIC, on=False)],
+    "fault.begin": [lambda b, p: b.desk.faults.begin(p, "lost-telemetry")],
+    "fault.end": [lambda b, p: b.desk.faults.end(p, Fault(id="never", kind="lost-telemetry", until=datetime.now(UTC)))],
     "incident.open": [
         lambda b, p: b.desk.incidents.open_by_hand(p, title="Never"),
         lambda b, p: b.desk.incidents.open_from_service(p, b.service),
