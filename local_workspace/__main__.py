@@ -9,7 +9,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from local_workspace import fault_command
+from local_workspace import container_insights_command, fault_command
 
 DEPLOY_TIMEOUT_SECONDS = 1200.0
 LONGEST_DEPLOY_TIMEOUT_SECONDS = 24 * 3600.0
@@ -19,6 +19,8 @@ def main(arguments: list[str]) -> int:
     """Run the workspace, or the command named first."""
     if arguments[:1] == ["fault"]:
         return fault_command.main(arguments[1:])
+    if arguments[:1] == ["container-insights"]:
+        return container_insights_command.main(arguments[1:])
     parser = argparse.ArgumentParser(prog="python -m local_workspace", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="everything the workspace keeps lies in this folder")
     parser.add_argument("--port", type=_port, help="port on 127.0.0.1 (default: a free one, then always the same)")

@@ -1,4 +1,8 @@
-"""Azure's autoscaler for services on AKS: more replicas within seconds, fewer after a quiet minute."""
+"""Azure's autoscaler for services on AKS: more replicas within a second, fewer after a quiet minute.
+
+It looks as often as a service's `refreshPeriodInSeconds` says. Where its cluster has no room for what a service wants,
+one replica waits for some and no more are asked for.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from local_workspace.scoring.interface import Scoring
+from local_workspace.scoring.interface import DeploymentStatus, Scoring
 from local_workspace.state import State
 
 log = logging.getLogger(__name__)
@@ -28,6 +32,13 @@ def wanted(busy: float, *, scaler: Mapping[str, Any], concurrency: int) -> int:
     return int(min(max(needed, scaler["minReplicas"]), scaler["maxReplicas"]))
 
 
+def within_room(wish: int, *, status: DeploymentStatus, least: int) -> int:
+    """Of the replicas wished for those that have room, and one that waits for it; never fewer than the least."""
+    if not status.pending:
+        return wish
+    return min(wish, max(status.desired - status.pending + 1, least))
+
+
 @dataclass
 class Demand:
     """What one service wanted lately."""
@@ -35,6 +46,8 @@ class Demand:
     busy_seconds: float
     at: float
     wishes: deque[tuple[float, int]] = field(default_factory=deque)
+    held_back: bool = False
+    """Whether it wants more than its cluster has room for, which is said once."""
 
     def busy(self, counters: Mapping[str, Any], *, now: float) -> float:
         """Requests at a time since the last look, those waiting included."""
@@ -97,7 +110,14 @@ class Autoscaler:
             demand = self._demands[key] = Demand(busy_seconds=counters["busy_seconds"], at=now)
         concurrency = int(document["maxConcurrentRequestsPerContainer"])
         wish = wanted(demand.busy(counters, now=now), scaler=scaler, concurrency=concurrency)
-        replicas, present = demand.decide(wish, now=now), self._scoring.status(name).desired
-        if replicas != present:
-            log.info("Service %s is scaled from %s to %s replicas", name, present, replicas)
+        least, most = int(scaler["minReplicas"]), int(scaler["maxReplicas"])
+        # The limits may have changed since the older wishes.
+        decided = min(max(demand.decide(wish, now=now), least), most)
+        status = self._scoring.status(name)
+        replicas = within_room(decided, status=status, least=least)
+        if replicas < decided and not demand.held_back:
+            log.warning("Service %s wants %s replicas and has room for fewer: %s", name, decided, status.lack)
+        demand.held_back = replicas < decided
+        if replicas != status.desired:
+            log.info("Service %s is scaled from %s to %s replicas", name, status.desired, replicas)
             self._scoring.set_replicas(name, replicas)

@@ -8,8 +8,8 @@ import os
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ LEASH = Path(__file__).with_name("leash.py")
 READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
 ANSWER_SECONDS = 5.0
+WRITE_SECONDS = 30.0
+"""What was written and not acknowledged in time would be written twice."""
 LONGEST_PAUSE_SECONDS = 30.0
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "HOME", "TMPDIR", "TZ")
 
@@ -99,8 +101,12 @@ class InsightsProcess:
         log.error("Telemetry ended with %s; it is started again", self._process.returncode)
         self.start()
 
-    def administer(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
-        """Send one command to the child's admin address."""
+    def write_container_logs(self, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """Hand over rows of ContainerLogV2; true once they are on disk."""
+        return self.administer("POST", "/admin/container-logs", rows, seconds=WRITE_SECONDS)
+
+    def administer(self, method: str, path: str, body: Any = None, *, seconds: float = ANSWER_SECONDS) -> bool:
+        """Send one command to the child's admin address; whether it was taken."""
         request = urllib.request.Request(  # noqa: S310 - our own loopback address
             f"{self._identity.logs_url}{path}",
             method=method,
@@ -111,10 +117,11 @@ class InsightsProcess:
             },
         )
         try:
-            with _opener.open(request, timeout=ANSWER_SECONDS):
-                pass
-        except urllib.error.URLError as error:
+            with _opener.open(request, timeout=seconds):
+                return True
+        except OSError as error:
             log.error("Telemetry did not take %s %s: %s", method, path, error)
+            return False
 
     def stop(self) -> None:
         """Let the child write what it holds, then end it."""

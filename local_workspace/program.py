@@ -16,6 +16,7 @@ from typing import Any
 from local_workspace import app, identity, tls
 from local_workspace.autoscaler import Autoscaler
 from local_workspace.blobs import Blobs
+from local_workspace.container_insights import ContainerInsights
 from local_workspace.faults import Faults
 from local_workspace.files import write_private_json
 from local_workspace.identity import Identity
@@ -125,6 +126,7 @@ def _serve(data: Path, *, port: int | None, deploy_timeout: float, stop: threadi
         instrumentation_key=who.instrumentation_key,
         workspace_name=who.workspace_name,
         front_end_port=who.front_end_port,
+        nodes=lambda cluster: capacity.nodes(state, cluster),
     )
     ending.callback(scoring.close)
     workspace = _assemble(data, who, state=state, scoring=scoring, deploy_timeout=deploy_timeout)
@@ -145,6 +147,9 @@ def _serve(data: Path, *, port: int | None, deploy_timeout: float, stop: threadi
     autoscaler = Autoscaler(state, scoring)
     ending.callback(autoscaler.close)
     autoscaler.start()
+    container_insights = ContainerInsights(state, scoring, identity=who, write=insights.write_container_logs)
+    ending.callback(container_insights.close)
+    container_insights.start()
     workspace.faults.take_hold(Effects(scoring=scoring, insights=insights, control=control))
     write_private_json(data / ADMIN, {"url": who.admin_url, "token": who.admin_token})
     write_private_json(data / CONNECTION, _connection(who, bundle))
@@ -166,7 +171,6 @@ def _assemble(data: Path, who: Identity, *, state: State, scoring: Scoring, depl
         blobs=blobs,
         seal=seal,
         scoring=scoring,
-        lack=capacity.lack,
         deploy_timeout=deploy_timeout,
     )
     return Workspace(

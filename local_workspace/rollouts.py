@@ -7,7 +7,6 @@ import logging
 import shutil
 import threading
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
@@ -35,16 +34,13 @@ class Rollouts:
         blobs: Blobs,
         seal: Seal,
         scoring: Scoring,
-        lack: Callable[[State, dict[str, Any]], str | None],
         deploy_timeout: float,
     ) -> None:
-        """`lack` says what a service's cluster lacks for one replica of it."""
         self._folder = folder
         self._state = state
         self._blobs = blobs
         self._seal = seal
         self._scoring = scoring
-        self._lack = lack
         self._deploy_timeout = deploy_timeout
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="rollout")
         self._files = threading.Lock()
@@ -93,7 +89,8 @@ class Rollouts:
         with self._settings:
             row = self._service(service)
             if row is not None:
-                self._scoring.set_replicas(service, replicas_of(json.loads(row["document"])))
+                present = self._scoring.status(service).desired
+                self._scoring.set_replicas(service, replicas_of(json.loads(row["document"]), present=present))
 
     def remove(self, service: str) -> None:
         """Stop a service and let go of its files; call it inside the transaction that deletes the service.
@@ -168,7 +165,8 @@ class Rollouts:
             memory_gb=float(resources["memoryInGB"]),
             max_concurrent_requests=int(document.get("maxConcurrentRequestsPerContainer") or 1),
             app_insights_enabled=bool(document["appInsightsEnabled"]),
-            lack=self._lack(self._state, document) or "",
+            gpu=int(resources.get("gpu") or 0),
+            cluster=document.get("computeName") or "",
             liveness=_liveness(probe) if probe else Liveness(),
             deploy_timeout_seconds=self._deploy_timeout,
         )
@@ -278,14 +276,14 @@ def access_of(document: dict[str, Any], secrets: dict[str, Any]) -> Access:
     )
 
 
-def replicas_of(document: dict[str, Any]) -> int:
-    """How many replicas a service starts with: a fixed number, or one within the autoscaler's limits."""
+def replicas_of(document: dict[str, Any], *, present: int = 0) -> int:
+    """How many replicas a service runs: a fixed number, or those it has (at first one) within the autoscaler's limits."""
     if document["computeType"] == "ACI":
         return 1
     scaler, asked = document["autoScaler"], int(document.get("numReplicas") or 1)
     if not scaler["autoscaleEnabled"]:
         return asked
-    return int(min(max(asked, scaler["minReplicas"]), scaler["maxReplicas"]))
+    return int(min(max(present or asked, scaler["minReplicas"]), scaler["maxReplicas"]))
 
 
 def _liveness(probe: dict[str, Any]) -> Liveness:

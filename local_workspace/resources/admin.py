@@ -1,9 +1,12 @@
-"""The admin API, at a port of its own with a token of its own: the ledger of accepted changes, and faults on purpose."""
+"""The admin API, at a port of its own with a token of its own: the ledger of accepted changes, faults on purpose, and
+whether Container Insights collects what a cluster's containers log.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -14,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local_workspace import ledger
 from local_workspace.faults import InvalidFault
+from local_workspace.resources import computes
 from local_workspace.tokens import is_bearer
 from local_workspace.workspace import Workspace
 
@@ -54,7 +58,30 @@ def routes(workspace: Workspace) -> list[Route]:
             return _refusal(404, f"No fault {request.path_params['id']} holds now.")
         return Response(status_code=204)
 
+    async def read_container_insights(request: Request) -> Response:
+        name = request.path_params["name"]
+        if await run_in_threadpool(computes.find, workspace.state, name) is None:
+            return _refusal(404, f"There is no compute {name} in this workspace.")
+        on = await run_in_threadpool(computes.has_container_insights, workspace.state, name)
+        return JSONResponse({"compute": name, "on": on})
+
+    async def set_container_insights(request: Request) -> Response:
+        try:
+            asked: Any = json.loads(await request.body())
+        except ValueError:
+            asked = None
+        if not isinstance(asked, dict) or not isinstance(asked.get("on"), bool):
+            return _refusal(400, 'The body has to be {"on": true} or {"on": false}.')
+        name, on = request.path_params["name"], asked["on"]
+        found = await run_in_threadpool(partial(computes.set_container_insights, workspace.state, name, on=on))
+        if found is None:
+            return _refusal(404, f"There is no compute {name} in this workspace.")
+        return JSONResponse({"compute": found, "on": on})
+
+    container_insights = "/admin/computes/{name}/container-insights"
     return [
+        Route(container_insights, read_container_insights),
+        Route(container_insights, set_container_insights, methods=["PUT"]),
         Route("/admin/ledger", read_ledger),
         Route("/admin/faults", list_faults),
         Route("/admin/faults", begin_fault, methods=["POST"]),

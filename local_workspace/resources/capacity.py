@@ -1,10 +1,11 @@
-"""Room on a cluster: what its nodes could hold, told before a service is sent there."""
+"""The sizes of clusters: what their nodes hold, and whether a service could ever find room there."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from local_workspace.resources import computes
+from local_workspace.scoring.room import Need, Nodes, lack_when_empty
 from local_workspace.state import State
 
 # Cores and memory in GB of the sizes that clusters are most often made of.
@@ -23,34 +24,30 @@ SIZES = {
 GPU_SIZES = {"standard_nc6": 1}
 
 
-def lack(state: State, document: dict[str, Any]) -> str | None:
-    """What the cluster lacks for one replica of this service, in Kubernetes' words; None = there is room.
-
-    A size this workspace does not know is taken to be large enough.
-    """
-    if document["computeType"] != "AKS":
+def nodes(state: State, cluster: str) -> Nodes | None:
+    """The nodes of a cluster as it is now; None for one whose size is not known, which is taken to be large enough."""
+    document = computes.find(state, cluster)
+    if document is None:
         return None
-    cluster = computes.find(state, document["computeName"])
-    if cluster is None:
-        return None
-    inner = cluster["properties"]["properties"]
+    inner = document["properties"]["properties"]
     size = str(inner["agentVmSize"]).lower()
     if size not in SIZES:
         return None
     cores, memory = SIZES[size]
-    wanted = document["containerResourceRequirements"]
-    lacking = []
-    if wanted["cpu"] > cores:
-        lacking.append("cpu")
-    if wanted["memoryInGB"] > memory:
-        lacking.append("memory")
-    if (wanted.get("gpu") or 0) > GPU_SIZES.get(size, 0):
-        lacking.append("nvidia.com/gpu")
-    if not lacking:
-        return None
-    count = inner["agentCount"]
-    insufficient = ", ".join(f"{count} Insufficient {what}" for what in lacking)
-    return (
-        f"0/{count} nodes are available: {insufficient}. Each node of {document['computeName']} has {cores} cores and"
-        f" {memory} GB: ask for less, or deploy to a cluster with larger nodes."
+    return Nodes(
+        cluster=document["name"],
+        count=int(inner["agentCount"]),
+        cpu=cores,
+        memory_gb=memory,
+        gpus=GPU_SIZES.get(size, 0),
     )
+
+
+def lack(state: State, document: dict[str, Any]) -> str | None:
+    """What the cluster lacks for one replica of this service even when it is empty, in Kubernetes' words; None = nothing."""
+    if document["computeType"] != "AKS":
+        return None
+    there = nodes(state, document["computeName"])
+    wanted = document["containerResourceRequirements"]
+    need = Need(cpu=wanted["cpu"], memory_gb=wanted["memoryInGB"], gpus=wanted.get("gpu") or 0)
+    return (lack_when_empty(there, need) or None) if there else None

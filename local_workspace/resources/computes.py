@@ -1,6 +1,7 @@
 """Computes: AKS clusters created, attached, listed, detached and deleted, as asynchronous operations.
 
-No cluster stands behind a compute of the local workspace: its size and purpose set the rules that services meet.
+No cluster stands behind a compute of the local workspace: its size and purpose set the rules that services meet. At the
+cluster's own address its document says, as Azure's does, whether Container Insights collects its containers' logs.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from starlette.routing import Route
 
 from local_workspace import ledger
 from local_workspace.identity import Identity
-from local_workspace.resources import shapes
+from local_workspace.resources import shapes, workspaces
 from local_workspace.state import State, dumps, now
 from local_workspace.wire import Call, Refused, route
 
@@ -42,13 +43,34 @@ def routes(identity: Identity) -> list[Route]:
             route(f"{base}/{{name}}/listKeys", _credentials, "POST"),
         ]
     operations = f"/subscriptions/{identity.subscription_id}/providers/Microsoft.MachineLearningServices/locations"
-    return [*made, route(f"{operations}/local/computeOperationsStatus/{{id}}", _operation)]
+    clusters = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.ContainerService"
+    return [
+        *made,
+        route(f"{operations}/local/computeOperationsStatus/{{id}}", _operation),
+        route(f"{clusters}/managedClusters/{{cluster}}", _cluster_document),
+    ]
 
 
 def find(state: State, name: str) -> dict[str, Any] | None:
     """A compute by name, or None."""
     row = state.row("SELECT document FROM computes WHERE lower(name) = lower(?)", (name,))
     return json.loads(row["document"]) if row else None
+
+
+def has_container_insights(state: State, name: str) -> bool:
+    """Whether the logs of this cluster's containers go to Log Analytics."""
+    return state.row("SELECT 1 FROM container_insights WHERE compute = ?", (name,)) is not None
+
+
+def set_container_insights(state: State, name: str, *, on: bool) -> str | None:
+    """Switch it on or off; the cluster's name, or None when there is no such cluster."""
+    with state.transaction() as work:
+        document = find(state, name)
+        if document is None:
+            return None
+        change = "INSERT OR IGNORE INTO container_insights (compute) VALUES (?)"
+        work.execute(change if on else "DELETE FROM container_insights WHERE compute = ?", (document["name"],))
+    return str(document["name"])
 
 
 def _list(call: Call) -> dict[str, Any]:
@@ -208,6 +230,7 @@ def _delete(call: Call) -> Response:
             names = ", ".join(row["name"] for row in users)
             raise Refused(409, "ComputeInUse", f"These services run on {document['name']}: {names}. Delete them first.")
         work.execute("DELETE FROM computes WHERE name = ?", (document["name"],))
+        work.execute("DELETE FROM container_insights WHERE compute = ?", (document["name"],))
         operation_id = _start(state, document["name"])
         detached = call.query.get("underlyingResourceAction", "delete").lower() == "detach"
         kind: ledger.Kind = "detach" if detached else "delete"
@@ -230,6 +253,35 @@ def _operation(call: Call) -> dict[str, Any]:
         raise Refused(404, "OperationNotFound", f"There is no operation {call.path['id']}.")
     document: dict[str, Any] = json.loads(row["document"])
     return document
+
+
+def _cluster_document(call: Call) -> dict[str, Any]:
+    """The cluster behind a compute, as far as anyone here asks about it."""
+    state = call.workspace.state
+    row = state.row(
+        "SELECT document FROM computes WHERE lower(json_extract(document, '$.properties.resourceId')) = lower(?)",
+        (call.address,),
+    )
+    if row is None:
+        raise Refused(404, "ResourceNotFound", f"There is no cluster {call.path['cluster']} behind a compute here.")
+    compute = json.loads(row["document"])
+    properties = compute["properties"]
+    on = has_container_insights(state, compute["name"])
+    logs = {"logAnalyticsWorkspaceResourceID": workspaces.log_workspace_id(call.workspace.identity)} if on else None
+    pool = {"name": "agentpool", "count": properties["properties"]["agentCount"]}
+    return {
+        "id": properties["resourceId"],
+        "name": call.path["cluster"],
+        "type": "Microsoft.ContainerService/ManagedClusters",
+        "location": compute["location"],
+        "tags": {},
+        "properties": {
+            "provisioningState": "Succeeded",
+            "powerState": {"code": "Running"},
+            "agentPoolProfiles": [pool | {"vmSize": properties["properties"]["agentVmSize"]}],
+            "addonProfiles": {"omsagent": {"enabled": on, "config": logs}},
+        },
+    }
 
 
 def _must_find(call: Call) -> dict[str, Any]:

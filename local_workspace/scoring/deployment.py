@@ -22,6 +22,7 @@ from .interface import Rollout
 from .launcher import Launcher
 from .replica import Replica, ReplicaPlan
 from .replica_environment import replica_environment, workers_of
+from .room import Need, Room
 
 CRASHES_UNTIL_FAILED = 2
 """A replica that ended this often without ever having answered is not started again."""
@@ -38,6 +39,7 @@ class Surroundings:
     link: FrontEndLink
     logs: ContainerLogs
     faults: Faults
+    room: Room
     replicas_folder: Path
     socket_folder: Path
     workspace_name: str
@@ -128,16 +130,15 @@ class Deployment:
         with self.changed:
             return sum(replica.state in ("starting", "ready") for replica in self._replicas)
 
-    def is_unschedulable(self) -> bool:
-        """Whether a replica finds no room."""
+    def pending(self) -> int:
+        """How many replicas find no room."""
         with self.changed:
-            return any(replica.state == "unschedulable" for replica in self._replicas)
+            return sum(replica.state == "unschedulable" for replica in self._replicas)
 
     def lack(self) -> str:
-        """Why there is no room for a replica now; empty when there is."""
-        if self.rollout.lack:
-            return self.rollout.lack
-        return NO_NODES if self._around.faults.no_capacity(self.rollout.service) else ""
+        """Why there is no room for a replica; empty when every one has its place."""
+        with self.changed:
+            return next((replica.lack for replica in self._replicas if replica.state == "unschedulable"), "")
 
     def cause(self) -> str:
         """Why a replica crashed last, in the user's own error's words."""
@@ -193,6 +194,14 @@ class Deployment:
             return "crashed"
         return "unschedulable" if any(each.state == "unschedulable" for each in self._replicas) else "late"
 
+    def _claim(self, hostname: str) -> str:
+        """A place for a replica; what is missing when there is none."""
+        rollout = self.rollout
+        if self._around.faults.no_capacity(rollout.service):
+            return NO_NODES
+        need = Need(cpu=rollout.cpu, memory_gb=rollout.memory_gb, gpus=rollout.gpu)
+        return self._around.room.claim(rollout.cluster, hostname, need)
+
     def _new_replica(self) -> Replica:
         rollout, around = self.rollout, self._around
         self._folders_used += 1
@@ -226,7 +235,8 @@ class Deployment:
             launcher=around.launcher,
             link=around.link,
             changed=self.changed,
-            lack=self.lack,
+            claim=lambda: self._claim(hostname),
+            release=lambda: around.room.release(rollout.cluster, hostname),
             started=self.route,
             say=self._say,
         )

@@ -6,7 +6,7 @@ the front end). A `Rollout` is one version of a service as it shall run; its `Re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -65,8 +65,9 @@ class Rollout:
     memory_gb: float = 0.5
     max_concurrent_requests: int = 1
     app_insights_enabled: bool = False
-    lack: str = ""
-    """What the cluster lacks for a replica, in Kubernetes' words; empty = there is room."""
+    gpu: int = 0
+    cluster: str = ""
+    """Whose nodes hold the replicas; empty = they need no room there."""
     liveness: Liveness = field(default_factory=Liveness)
     deploy_timeout_seconds: float = 1200.0
 
@@ -105,6 +106,10 @@ class DeploymentStatus:
     updated: int
     available: int
     error: str | None = None
+    pending: int = 0
+    """Replicas that find no room."""
+    lack: str = ""
+    """What keeps them from it, in Kubernetes' words."""
 
 
 class Scoring(Protocol):
@@ -137,6 +142,12 @@ class Scoring(Protocol):
 
     def counters(self, service: str) -> Mapping[str, Any] | None:
         """`busy_seconds` ever, `slots`, `in_flight` and `waiting` now; None for a service the front end does not know."""
+
+    def set_logged(self, services: Collection[str]) -> None:
+        """Keep the access lines of these services, and of no others, until `take_log` fetches them."""
+
+    def take_log(self, *, most: int) -> Mapping[str, Any] | None:
+        """The oldest access lines kept (`front_end.access_log.Outbox.take`); None when the front end does not answer."""
 
     def set_fault(self, service: str, fault: Mapping[str, Any] | None) -> None:
         """Make a running service misbehave on purpose (`{"kind": "slow", "milliseconds": 900}`), or stop it."""

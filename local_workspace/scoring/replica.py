@@ -62,18 +62,21 @@ class Replica:
         launcher: Launcher,
         link: FrontEndLink,
         changed: threading.Condition,
-        lack: Callable[[], str],
+        claim: Callable[[], str],
+        release: Callable[[], None],
         started: Callable[[], None],
         say: Callable[[str], None],
     ) -> None:
         """`started` is called after each start, once the front end knows the new process; `say` tells people.
 
-        `lack` says what is missing while there is no room for this replica.
+        `claim` gives this replica a place, or says what is missing; `release` gives the place back.
         """
         self.state: ReplicaState = "new"
         self.failed_starts = 0
         self.ever_ready = False
         self.cause = ""
+        self.lack = ""
+        """What is missing while this replica finds no room."""
         self.name = ""
         """Of the process that runs now, as the front end knows it."""
         self.started_at = 0.0
@@ -81,7 +84,8 @@ class Replica:
         self._launcher = launcher
         self._link = link
         self._changed = changed
-        self._lack = lack
+        self._claim = claim
+        self._release = release
         self._started = started
         self._say = say
         self._ending = threading.Event()
@@ -92,7 +96,7 @@ class Replica:
         self._starts = 0
         self._socket_name = secrets.token_hex(6)
         self._process: subprocess.Popen[bytes] | None = None
-        self._thread = threading.Thread(target=self._live, name=f"replica-{plan.hostname}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"replica-{plan.hostname}", daemon=True)
 
     def start(self) -> None:
         """Start it, and keep it running."""
@@ -166,13 +170,20 @@ class Replica:
             _end_group(process, wait_seconds=END_SECONDS if self.ever_ready else UNREADY_END_SECONDS)
         self._thread.join(END_SECONDS)
 
+    def _run(self) -> None:
+        try:
+            self._live()
+        finally:
+            self._release()
+            self._set("ended")
+
     def _live(self) -> None:
         pause = FIRST_PAUSE_SECONDS
         while not self._ending.is_set():
-            lack = self._lack()
-            if lack:
+            self.lack = self._claim()
+            if self.lack:
                 if self.state != "unschedulable":
-                    self._say(f"There is no room for replica {self.plan.hostname}: {lack}")
+                    self._say(f"There is no room for replica {self.plan.hostname}: {self.lack}")
                 self._set("unschedulable")
                 self._ending.wait(CAPACITY_POLL_SECONDS)
                 continue
@@ -197,7 +208,6 @@ class Replica:
             self._set("crashed")
             self._ending.wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-        self._set("ended")
 
     def _launch(self) -> subprocess.Popen[bytes]:
         plan = self.plan

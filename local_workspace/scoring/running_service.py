@@ -80,11 +80,17 @@ class RunningService:
             current, pending, desired = self._current, self._pending, self._replicas
         newest = pending or current
         available = (current.available() if current else 0) + (pending.available() if pending else 0)
-        error = failures.NO_CAPACITY if newest is not None and newest.is_unschedulable() else None
+        waiting, lack = (newest.pending(), newest.lack()) if newest else (0, "")
+        error = failures.NO_CAPACITY if waiting else None
         if error is None and newest is not None and newest.available() < desired:
             error = newest.cause() or None
         return DeploymentStatus(
-            desired=desired, updated=newest.updated() if newest else 0, available=available, error=error
+            desired=desired,
+            updated=newest.updated() if newest else 0,
+            available=available,
+            error=error,
+            pending=waiting,
+            lack=lack,
         )
 
     def leave(self) -> None:
@@ -154,7 +160,7 @@ class RunningService:
         now = time.monotonic()
         self._silent_since = self._silent_since or now
         if now - self._silent_since > UNHEALTHY_AFTER_SECONDS:
-            if current.is_unschedulable():
+            if current.pending():
                 self._tell_state(
                     "Unschedulable", failures.unschedulable(current.rollout.compute_type, lack=current.lack())
                 )

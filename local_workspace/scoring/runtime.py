@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,18 @@ from .faults import Faults
 from .front_end_link import FrontEndLink
 from .interface import Access, DeploymentStatus, Reporter, Rollout
 from .launcher import Launcher
+from .room import Nodes, Room
 from .running_service import RunningService
 
 UPKEEP_SECONDS = 1.0
 SLOW_CLIENT_SECONDS = 30.0
 DEFAULT_ENVIRONMENTS_BYTES = 10 * 1024**3
 log = logging.getLogger(__name__)
+
+
+def _as_large_as_it_takes(_cluster: str) -> Nodes | None:
+    """Every cluster has room."""
+    return None
 
 
 class Runtime:
@@ -42,16 +48,18 @@ class Runtime:
         instrumentation_key: str,
         workspace_name: str,
         front_end_port: int,
+        nodes: Callable[[str], Nodes | None] = _as_large_as_it_takes,
         environments_limit_bytes: int = DEFAULT_ENVIRONMENTS_BYTES,
         slow_client_seconds: float = SLOW_CLIENT_SECONDS,
     ) -> None:
-        """Start the front end; port 0 takes a free one, which `front_end_url` names."""
+        """Start the front end; port 0 takes a free one, which `front_end_url` names. `nodes` tells a cluster's size."""
         folder = data.resolve() / "scoring"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._run_folder, self._run_lock = run_folder.open_fresh()
         self._services: dict[str, RunningService] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
+        self._logged: list[str] = []
         self._logs = ContainerLogs(folder / "logs")
         self._faults = Faults(self._run_folder)
         self._environments = Environments(data.resolve() / "environments", limit_bytes=environments_limit_bytes)
@@ -67,6 +75,7 @@ class Runtime:
             link=self._link,
             logs=self._logs,
             faults=self._faults,
+            room=Room(nodes),
             replicas_folder=folder / "replicas",
             socket_folder=self._run_folder,
             workspace_name=workspace_name,
@@ -128,9 +137,19 @@ class Runtime:
         return reply
 
     def access_log(self, service: str, *, after: int = 0, most: int = 1000) -> list[dict[str, Any]]:
-        """The front end's access lines with a number above `after` (fields: `front_end.services.AccessLine`)."""
+        """The front end's access lines with a number above `after` (fields: `front_end.access_log.AccessLine`)."""
         reply = self._link.ask({"do": "access_log", "service": service, "after": after, "most": most})
         return list(reply or [])
+
+    def set_logged(self, services: Collection[str]) -> None:
+        """Keep the access lines of these services, and of no others, until `take_log` fetches them."""
+        self._logged = sorted(services)
+        self._link.send({"do": "log", "services": self._logged})
+
+    def take_log(self, *, most: int) -> dict[str, Any] | None:
+        """The oldest access lines kept (`front_end.access_log.Outbox.take`); None when the front end does not answer."""
+        reply: dict[str, Any] | None = self._link.ask({"do": "take_log", "most": most})
+        return reply
 
     def close(self) -> None:
         """End every replica and the front end."""
@@ -172,6 +191,7 @@ class Runtime:
             service.heard(event)
 
     def _announce(self) -> None:
+        self._link.send({"do": "log", "services": self._logged})
         with self._lock:
             services = list(self._services.values())
         for service in services:

@@ -6,8 +6,10 @@ Everything but the methods under "Changes" works with a credential that may only
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -16,10 +18,14 @@ from services.azureml.access import Access
 from services.azureml.secrets import Keys, ServiceToken, Slot, service_token
 from services.azureml.types import MARK, Compute, EnvironmentVersion, ModelVersion, Operation, Service
 from services.azureml.wire import CHANGE_SECONDS, READ_SECONDS, Reply, Wire
-from services.errors import NotFound, Unavailable
+from services.errors import DeskError, NotFound, Unavailable
 from services.scrubbing import remember, scrub
 
+logger = logging.getLogger(__name__)
+
 LIST_SECONDS = 30.0
+CLUSTER_SECONDS = 3.0
+CLUSTER_VERSION = "2023-08-01"
 MODELS_PER_PAGE = 255
 _MOST_PAGES = 1000
 _PATCH = "application/json-patch+json"
@@ -191,7 +197,7 @@ class ModelManagement:
     # Computes
 
     def computes(self, *, timeout: float = LIST_SECONDS) -> list[Compute]:
-        """All compute targets."""
+        """All compute targets; an AKS cluster says itself whether Container Insights watches it."""
         deadline = time.monotonic() + timeout
         path = f"/rp/workspaces{self._access.coordinates().path}/computes"
         url: str | None = self.wire.base("api", timeout=timeout) + path
@@ -199,11 +205,26 @@ class ModelManagement:
         rows: list[Compute] = []
         for _ in range(_MOST_PAGES):
             if url is None:
-                return rows
+                return [self._with_container_insights(row, deadline) for row in rows]
             page = self._json(url, doing="list the computes", params=params, timeout=_left(deadline))
             rows += payloads.readable(page.get("value"), payloads.compute)
             url, params = page.get("nextLink"), None
         raise Unavailable("Azure ML's list of computes does not end. Try again in a minute.")
+
+    def _with_container_insights(self, row: Compute, deadline: float) -> Compute:
+        """The switch is the cluster's own, not the workspace's: to read it needs a right on the cluster."""
+        if row.type != "AKS" or not row.resource_id:
+            return row
+        url = f"{self._access.arm_url()}{row.resource_id}"
+        params = {"api-version": CLUSTER_VERSION}
+        try:
+            document = self._json(
+                url, doing=f"read the cluster {row.name}", params=params, timeout=min(CLUSTER_SECONDS, _left(deadline))
+            )
+        except DeskError as error:
+            logger.debug("Whether Container Insights watches %s is not known: %s", row.name, error)
+            return row
+        return replace(row, container_insights=payloads.has_container_insights(document))
 
     # Changes: each is sent exactly once; `AnswerLost` = look before trying again.
 

@@ -181,6 +181,13 @@ def compute(payload: Mapping[str, Any]) -> Compute:
     )
 
 
+def has_container_insights(payload: Mapping[str, Any]) -> bool:
+    """Whether a managed cluster's document has the agent of Container Insights switched on."""
+    addons = {str(name).lower(): addon for name, addon in _part(_part(payload, "properties"), "addonProfiles").items()}
+    agent = addons.get("omsagent")
+    return isinstance(agent, Mapping) and bool(agent.get("enabled"))
+
+
 def environment(payload: Mapping[str, Any]) -> EnvironmentVersion:
     """One version of an environment."""
     return EnvironmentVersion(

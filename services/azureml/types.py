@@ -234,6 +234,8 @@ class Compute(Row):
     resource_id: str | None = None
     fqdn: str | None = None
     error: str | None = None
+    container_insights: bool | None = None
+    """Whether the logs of the cluster's containers go to Log Analytics; None where nobody could say."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from local_workspace.autoscaler import QUIET_SECONDS, Demand, wanted
+from local_workspace.autoscaler import QUIET_SECONDS, Demand, wanted, within_room
+from local_workspace.rollouts import replicas_of
+from local_workspace.scoring.interface import DeploymentStatus
 
 SCALER = {"minReplicas": 1, "maxReplicas": 10, "targetUtilization": 70}
 
@@ -30,3 +34,24 @@ def test_replicas_are_taken_away_after_a_quiet_minute_only() -> None:
     assert demand.decide(4, now=0.0) == 4
     assert demand.decide(1, now=QUIET_SECONDS - 1) == 4
     assert demand.decide(1, now=QUIET_SECONDS + 1) == 1
+
+
+def test_without_room_one_replica_waits_and_no_more_are_asked_for() -> None:
+    held = DeploymentStatus(desired=8, updated=3, available=3, pending=5)
+
+    assert within_room(8, status=held, least=1) == 4
+    assert within_room(2, status=held, least=1) == 2
+    assert within_room(8, status=held, least=6) == 6
+    assert within_room(8, status=DeploymentStatus(desired=8, updated=8, available=8), least=1) == 8
+
+
+def test_new_limits_keep_the_replicas_that_are_within_them() -> None:
+    document: dict[str, Any] = {
+        "computeType": "AKS",
+        "autoScaler": SCALER | {"autoscaleEnabled": True},
+        "numReplicas": None,
+    }
+
+    assert [replicas_of(document, present=present) for present in (0, 4, 12)] == [1, 4, 10]
+    document["autoScaler"]["autoscaleEnabled"] = False
+    assert replicas_of(document | {"numReplicas": 3}, present=7) == 3

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
+from local_workspace import container_insights_command
 from tests.running_workspace import RunningWorkspace
 
 if TYPE_CHECKING:
@@ -85,3 +87,44 @@ def test_an_operation_on_a_cluster_can_be_asked_about(local_workspace: RunningWo
     assert local_workspace.call("GET", address.replace("?", "x?")).status_code == 404
     gone = local_workspace.call("DELETE", f"{local_workspace.resource_id}/computes/polled")
     assert "Azure-AsyncOperation" in gone.headers
+
+
+def test_the_cluster_says_whether_container_insights_watches_it(
+    sdk_workspace: Workspace, local_workspace: RunningWorkspace, unique: Callable[[str], str]
+) -> None:
+    name = unique("watched")
+    body = {"properties": {"computeType": "AKS"}}
+    made = local_workspace.call("PUT", f"{local_workspace.resource_id}/computes/{name}", json=body).json()
+    switch, cluster = f"/admin/computes/{name}/container-insights", made["properties"]["resourceId"]
+
+    def enabled() -> bool:
+        answer = local_workspace.call("GET", cluster, token="read_token")
+        return bool(answer.json()["properties"]["addonProfiles"]["omsagent"]["enabled"])
+
+    assert enabled() is False
+    assert local_workspace.admin("PUT", switch, {"on": True}) == {"compute": name, "on": True}
+    assert enabled() is True
+    assert local_workspace.admin("GET", switch)["on"] is True
+    assert local_workspace.admin("PUT", switch, {"on": False})["on"] is False
+    assert enabled() is False
+    assert local_workspace.call("GET", f"{cluster}-none").status_code == 404
+    for path, wrong in ((switch, {"on": "yes"}), ("/admin/computes/none/container-insights", {"on": True})):
+        with pytest.raises(requests.HTTPError):
+            local_workspace.admin("PUT", path, wrong)
+
+
+def test_the_command_switches_container_insights(
+    local_workspace: RunningWorkspace, unique: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = unique("switched")
+    body = {"properties": {"computeType": "AKS"}}
+    local_workspace.call("PUT", f"{local_workspace.resource_id}/computes/{name}", json=body)
+    data = ["--data", str(local_workspace.data)]
+
+    codes = [container_insights_command.main([name, switch, *data]) for switch in ("show", "on", "show", "off")]
+
+    assert codes == [0, 0, 0, 0]
+    said = [line.rpartition(" ")[2] for line in capsys.readouterr().out.splitlines()]
+    assert said == ["off.", "on.", "on.", "off."]
+    assert container_insights_command.main(["none", "on", *data]) == 1
+    assert "no compute none" in capsys.readouterr().err

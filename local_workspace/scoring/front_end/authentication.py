@@ -9,6 +9,8 @@ import json
 import time
 from typing import Any
 
+from .access_log import BAD_KEY, BAD_TOKEN
+
 MAX_REMEMBERED_TOKENS = 1024
 
 
@@ -20,6 +22,8 @@ class Gate:
         self._service = service
         self._by_key = bool(access["auth_enabled"])
         self._by_token = bool(access["aad_auth_enabled"])
+        self.reason = BAD_TOKEN if self._by_token else BAD_KEY
+        """Why somebody is not let in."""
         self._keys = [key.encode() for key in (access["primary_key"], access["secondary_key"]) if key]
         self._token_secret = str(access["token_secret"]).encode()
         # Checked tokens and when they end: the signature is computed once a token, not once a request.

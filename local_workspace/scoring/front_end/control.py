@@ -5,6 +5,8 @@
     {"do": "serve", "service", "names"}                        route to these, drain the others
     {"do": "remove_replica" | "remove_service", "service", "name"}
     {"do": "counters" | "access_log", "ask": n, "service", "after"}   answered with {"ask": n, "reply": …}
+    {"do": "log", "services"}                                  keep the access lines of these to be taken
+    {"do": "take_log", "ask": n, "most"}                       answered with what `Outbox.take` returns
 Events: {"event": "listening" | "ready" | "drained" | "stuck", …}. When the workspace's end closes, the front end ends.
 """
 
@@ -14,6 +16,7 @@ import asyncio
 import json
 from typing import Any, cast
 
+from .access_log import Outbox
 from .services import Service
 
 
@@ -26,6 +29,8 @@ class Control(asyncio.Protocol):
         self._ended = ended
         self._transport: asyncio.WriteTransport | None = None
         self._received = b""
+        self._outbox = Outbox()
+        self._logged: frozenset[str] = frozenset()
 
     def tell(self, message: dict[str, Any]) -> None:
         """Send an event or a reply."""
@@ -50,9 +55,19 @@ class Control(asyncio.Protocol):
     def _apply(self, wish: dict[str, Any]) -> None:
         do = wish["do"]
         if do == "service":
-            service = self._services.get(wish["name"]) or Service(wish["name"], self.tell)
+            name = wish["name"]
+            service = self._services.get(name) or Service(name, self.tell, outbox=self._outbox)
             service.configure(wish["access"], max_concurrent=wish["max_concurrent"])
-            self._services[wish["name"]] = service
+            service.logged = name in self._logged
+            self._services[name] = service
+            return
+        if do == "log":
+            self._logged = frozenset(wish["services"])
+            for name, service in self._services.items():
+                service.logged = name in self._logged
+            return
+        if do == "take_log":
+            self.tell({"ask": wish["ask"], "reply": self._outbox.take(int(wish["most"]))})
             return
         named = self._services.get(wish["service"])
         if "ask" in wish:

@@ -12,9 +12,10 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-from . import answers
+from . import access_log, answers
+from .access_log import AccessLine, Outbox
 from .authentication import Gate
 from .replicas import REQUEST, Replica, Slot
 
@@ -23,23 +24,6 @@ REPLICA_GRACE_MS = 100
 STUCK_SECONDS = 5.0
 """A worker that does not end a call this long after its own timeout is killed."""
 ACCESS_LOG_LINES = 5_000
-CALLER_LEFT = 499
-"""Stands in the access log for a caller who closed the connection before the answer."""
-
-
-class AccessLine(NamedTuple):
-    """One line of the front end's access log."""
-
-    number: int
-    time: float
-    request_id: str
-    client_request_id: str
-    method: str
-    path: str
-    code: int
-    milliseconds: float
-    run_milliseconds: float | None
-    replica: str
 
 
 class Call:
@@ -87,15 +71,17 @@ class Call:
 class Service:
     """One service: who may call it, and which replicas serve it."""
 
-    def __init__(self, name: str, tell: Callable[[dict[str, Any]], None]) -> None:
-        """`tell` sends an event to the workspace."""
+    def __init__(self, name: str, tell: Callable[[dict[str, Any]], None], *, outbox: Outbox) -> None:
+        """`tell` sends an event to the workspace; `outbox` takes the access lines while `logged` is set."""
         self.name = name
+        self.logged = False
         self.replicas: dict[str, Replica] = {}
         self.gate: Gate
         self.busy_seconds = 0.0
         self.codes: dict[int, int] = {}
         self.access_log: deque[AccessLine] = deque(maxlen=ACCESS_LOG_LINES)
         self._tell = tell
+        self._outbox = outbox
         self._loop = asyncio.get_running_loop()
         self._free: list[Slot] = []
         self._waiting: deque[Call] = deque()
@@ -126,7 +112,7 @@ class Service:
     def caller_left(self, call: Call) -> None:
         """Nobody waits for this call any more: drop it unless a worker already runs it."""
         call.answer = None
-        self._log(call, CALLER_LEFT)
+        self._log(call, access_log.CALLER_LEFT, reason=access_log.LEFT)
         if call.slot is not None:
             return
         if call.timer is not None:
@@ -177,7 +163,8 @@ class Service:
 
     def _queue_ended(self, call: Call) -> None:
         self._waiting.remove(call)
-        self._finish(call, 503, *answers.own(503))
+        reason = access_log.QUEUE_WAIT if self.is_alive() else access_log.NO_REPLICA
+        self._finish(call, 503, *answers.own(503), reason=reason)
 
     def _scoring_ended(self, call: Call) -> None:
         """Answer 504; a call that runs keeps its slot until the replica has ended it."""
@@ -187,41 +174,46 @@ class Service:
             self._return_permit(call.replica)
         else:
             call.timer = self._loop.call_later(REPLICA_GRACE_MS / 1000 + STUCK_SECONDS, self._stuck, call.slot, call)
-        self._finish(call, 504, *answers.own(504), keep_timer=True)
+        self._finish(call, 504, *answers.own(504), reason=access_log.SCORING_TIMEOUT, keep_timer=True)
 
     def _stuck(self, slot: Slot, call: Call) -> None:
         if slot.call is call:
             self._tell({"event": "stuck", "service": self.name, "replica": slot.replica.name, "pid": slot.pid})
 
-    def _finish(self, call: Call, status: int, headers: bytes, body: bytes, *, keep_timer: bool = False) -> None:
+    def _finish(
+        self, call: Call, status: int, headers: bytes, body: bytes, *, reason: str = "", keep_timer: bool = False
+    ) -> None:
         if call.timer is not None and not keep_timer:
             call.timer.cancel()
         answer, call.answer = call.answer, None
         if answer is not None:
-            self._log(call, status, headers)
+            self._log(call, status, headers, reason=reason)
             answer(status, headers, body)
 
-    def _log(self, call: Call, status: int, headers: bytes = b"") -> None:
+    def _log(self, call: Call, status: int, headers: bytes = b"", *, reason: str) -> None:
         self._lines += 1
         self.codes[status] = self.codes.get(status, 0) + 1
-        self.access_log.append(
-            AccessLine(
-                self._lines,
-                time.time(),
-                call.request_id.decode("latin-1"),
-                call.client_request_id.decode("latin-1"),
-                call.method,
-                call.path,
-                status,
-                (time.perf_counter() - call.started) * 1000,
-                _run_milliseconds(headers),
-                call.replica.name if call.replica is not None else "",
-            )
+        line = AccessLine(
+            self._lines,
+            time.time(),
+            call.request_id.decode("latin-1"),
+            call.client_request_id.decode("latin-1"),
+            call.method,
+            call.path,
+            status,
+            (time.perf_counter() - call.started) * 1000,
+            _run_milliseconds(headers),
+            call.replica.name if call.replica is not None else "",
+            reason,
         )
+        self.access_log.append(line)
+        if self.logged:
+            self._outbox.put(self.name, line)
 
     def refused(self, call: Call, status: int) -> None:
         """Note a call that never reached the queue (401, 413)."""
-        self._log(call, status)
+        reason = self.gate.reason if status == 401 else access_log.OF_REFUSALS.get(status, "")
+        self._log(call, status, reason=reason)
 
     # Slots
 
@@ -238,7 +230,7 @@ class Service:
         replica = slot.replica
         if call is not None:
             self.busy_seconds += time.perf_counter() - slot.busy_since
-            self._finish(call, 502, *answers.own(502))
+            self._finish(call, 502, *answers.own(502), reason=access_log.REPLICA_DIED)
             if call.timer is not None:
                 call.timer.cancel()
             self._return_permit(replica)
@@ -258,7 +250,12 @@ class Service:
         if call.answer is None:
             return
         # As azureml-fe: an error inside the container is a bad gateway to the caller; its headers stay.
-        self._finish(call, 502 if status == 500 else status, headers, body)
+        if status == 500:
+            failed = b"x-ms-run-function-failed: True" in headers
+            reason = access_log.RUN_FAILED if failed else access_log.CONTAINER_FAILED
+            self._finish(call, 502, headers, body, reason=reason)
+        else:
+            self._finish(call, status, headers, body)
 
     def _slot_free(self, slot: Slot) -> None:
         replica = slot.replica
@@ -316,13 +313,13 @@ class Service:
         self._free = [slot for slot in self._free if slot.replica is not replica]
         for call in list(replica.backlog):
             replica.backlog.remove(call)
-            self._finish(call, 502, *answers.own(502))
+            self._finish(call, 502, *answers.own(502), reason=access_log.REPLICA_DIED)
         replica.close()
 
     def close(self) -> None:
         """Answer those who wait, and let go of every replica."""
         while self._waiting:
-            self._finish(self._waiting.popleft(), 404, *answers.own(404))
+            self._finish(self._waiting.popleft(), 404, *answers.own(404), reason=access_log.REMOVED)
         for name in list(self.replicas):
             self.remove_replica(name)
 

@@ -1,0 +1,225 @@
+"""Container Insights of the local clusters: the front end's log of a cluster whose switch is on, in ContainerLogV2.
+
+Every second the access lines that wait are fetched and written; every ten seconds each service has one line about its
+replicas. A line is one JSON document, as a log that is meant for machines has it. What the container of a scoring
+script logs stays with the replica (`get_logs`): only the front end is collected here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from local_workspace.identity import Identity
+from local_workspace.scoring.interface import Scoring
+from local_workspace.state import State
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 1.0
+SCALE_SECONDS = 10.0
+LINES_AT_ONCE = 250
+"""Turning so many lines into one message keeps the front end from its callers for well under a millisecond."""
+LARGEST_BATCH = 2_000
+LARGEST_BACKLOG = 200_000
+"""Rows that may wait for telemetry to come back; beyond that the oldest go."""
+SCORING_PATH = "/score"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """A service on a cluster whose containers' logs are collected."""
+
+    service: str
+    compute: str
+    cluster_id: str
+    scaler: Mapping[str, Any]
+    replicas: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """What a service's counters were at some time."""
+
+    at: float
+    busy_seconds: float
+
+
+class ContainerInsights:
+    """The agent on every cluster's nodes, in one thread."""
+
+    def __init__(
+        self,
+        state: State,
+        scoring: Scoring,
+        *,
+        identity: Identity,
+        write: Callable[[Sequence[Mapping[str, Any]]], bool],
+    ) -> None:
+        """`write` hands rows to telemetry and says whether they are kept there."""
+        self._state = state
+        self._scoring = scoring
+        self._identity = identity
+        self._write = write
+        self._watched: dict[str, Watched] = {}
+        self._told: frozenset[str] = frozenset()
+        self._served: dict[str, Served] = {}
+        self._rows: list[dict[str, Any]] = []
+        self._next_scale = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="container-insights", daemon=True)
+
+    def start(self) -> None:
+        """Begin to collect."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Write what waits, then collect no more."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        stopping = False
+        while not stopping:
+            stopping = self._stop.wait(TICK_SECONDS)
+            try:
+                self._look()
+            except Exception:
+                # What could not be collected now is collected a second later.
+                log.exception("The containers' logs could not be collected")
+
+    def _look(self) -> None:
+        now = {watched.service: watched for watched in watched_services(self._state)}
+        if now.keys() != self._told:
+            self._scoring.set_logged(now.keys())
+            self._told = frozenset(now)
+        if not now and not self._watched:
+            return
+        # A service deleted a moment ago has lines that wait.
+        self._watched |= now
+        self._fetch()
+        if time.monotonic() >= self._next_scale:
+            self._next_scale = time.monotonic() + SCALE_SECONDS
+            for watched in now.values():
+                self._add_scale_line(watched)
+        self._send()
+        self._watched = now
+
+    def _fetch(self) -> None:
+        left = 1
+        while left:
+            taken = self._scoring.take_log(most=LINES_AT_ONCE)
+            if taken is None:
+                return
+            if taken["lost"]:
+                log.error("%s lines of the front end's log were lost: they were not fetched in time", taken["lost"])
+            for service, line in taken["lines"]:
+                watched = self._watched.get(service)
+                if watched is not None:
+                    self._rows.append(self._row(watched, access_document(service, line)))
+            left = taken["left"]
+
+    def _add_scale_line(self, watched: Watched) -> None:
+        counters = self._scoring.counters(watched.service)
+        if counters is None:
+            return
+        now = Served(at=time.monotonic(), busy_seconds=counters["busy_seconds"])
+        before = self._served.get(watched.service)
+        self._served[watched.service] = now
+        busy = float(counters["in_flight"])
+        if before is not None:
+            busy = max(now.busy_seconds - before.busy_seconds, 0.0) / max(now.at - before.at, 0.001)
+        status = self._scoring.status(watched.service)
+        document = {
+            "kind": "scale",
+            "time": datetime.now(UTC).isoformat(),
+            "level": "WARNING" if status.lack else "INFO",
+            "service": watched.service,
+            "replicas": status.available,
+            "desired": status.desired,
+            "busy": round(busy, 3),
+            "waiting": counters["waiting"],
+            "max_replicas": watched.scaler["maxReplicas"] if watched.scaler["autoscaleEnabled"] else watched.replicas,
+            "target_utilization": watched.scaler["targetUtilization"],
+            "reason": status.lack,
+        }
+        self._rows.append(self._row(watched, document))
+
+    def _send(self) -> None:
+        while self._rows:
+            if not self._write(self._rows[:LARGEST_BATCH]):
+                break
+            del self._rows[:LARGEST_BATCH]
+        if len(self._rows) > LARGEST_BACKLOG:
+            log.error("%s rows of containers' logs were dropped: telemetry is away", len(self._rows) - LARGEST_BACKLOG)
+            del self._rows[:-LARGEST_BACKLOG]
+
+    def _row(self, watched: Watched, document: Mapping[str, Any]) -> dict[str, Any]:
+        pod = "azureml-fe-0"
+        return {
+            "TimeGenerated": document["time"],
+            "Computer": f"aks-agentpool-{watched.compute}-0",
+            "ContainerId": hashlib.sha256(f"{watched.cluster_id}/{pod}".encode()).hexdigest(),
+            "ContainerName": "azureml-fe",
+            "PodName": pod,
+            "PodNamespace": "default",
+            "LogSource": "stdout",
+            "LogMessage": document,
+            "SourceSystem": "Containers",
+            "TenantId": self._identity.logs_workspace_id,
+            "_ResourceId": watched.cluster_id.lower(),
+            "_SubscriptionId": self._identity.subscription_id,
+        }
+
+
+def watched_services(state: State) -> list[Watched]:
+    """The services whose front end's log is collected now."""
+    rows = state.rows(
+        "SELECT services.name, services.document, computes.name AS compute,"
+        " json_extract(computes.document, '$.properties.resourceId') AS cluster FROM services"
+        " JOIN computes ON lower(computes.name) = lower(json_extract(services.document, '$.computeName'))"
+        " JOIN container_insights ON container_insights.compute = computes.name"
+        " WHERE services.compute_type = 'AKS'"
+    )
+    found = []
+    for row in rows:
+        document = json.loads(row["document"])
+        found.append(
+            Watched(
+                service=row["name"],
+                compute=row["compute"],
+                cluster_id=row["cluster"],
+                scaler=document["autoScaler"],
+                replicas=int(document.get("numReplicas") or 1),
+            )
+        )
+    return found
+
+
+def access_document(service: str, line: Mapping[str, Any]) -> dict[str, Any]:
+    """One call as the log has it; calls of other addresses than the scoring one are of a kind of their own."""
+    code = line["code"]
+    return {
+        "kind": "access" if line["path"] == SCORING_PATH else "other",
+        "time": datetime.fromtimestamp(line["time"], UTC).isoformat(),
+        "level": "ERROR" if code >= 500 else "WARNING" if code >= 400 else "INFO",
+        "service": service,
+        "request_id": line["request_id"],
+        "client_request_id": line["client_request_id"],
+        "method": line["method"],
+        "path": line["path"],
+        "status": code,
+        "duration_ms": round(line["milliseconds"], 3),
+        "run_ms": line["run_milliseconds"],
+        "reason": line["reason"],
+        # A replica's process has a number behind the name of its container.
+        "replica": line["replica"].rpartition(".")[0],
+    }

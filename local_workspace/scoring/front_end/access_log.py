@@ -1,0 +1,69 @@
+"""What the front end notes of each call, and the lines that wait to be taken to Azure Monitor."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, NamedTuple
+
+CALLER_LEFT = 499
+"""Stands in the access log for a caller who closed the connection before the answer."""
+WAITING_LINES = 100_000
+
+BAD_KEY = "bad key"
+BAD_TOKEN = "bad token"  # noqa: S105 - the reason of a refusal
+CONTAINER_FAILED = "container answered 500"
+LEFT = "caller left"
+NO_REPLICA = "no replica is ready"
+QUEUE_WAIT = "queue wait exceeded"
+REMOVED = "service removed"
+REPLICA_DIED = "replica died"
+RUN_FAILED = "run() failed"
+SCORING_TIMEOUT = "scoring timeout"
+OF_REFUSALS = {
+    400: "not HTTP",
+    405: "method not served",
+    408: "body did not arrive in time",
+    413: "body too large",
+    431: "headers too large",
+}
+
+
+class AccessLine(NamedTuple):
+    """One line of the front end's access log."""
+
+    number: int
+    time: float
+    request_id: str
+    client_request_id: str
+    method: str
+    path: str
+    code: int
+    milliseconds: float
+    run_milliseconds: float | None
+    replica: str
+    reason: str
+
+
+class Outbox:
+    """Lines of the services whose log is wanted, in the order they were written, until they are taken."""
+
+    def __init__(self) -> None:
+        """Nothing waits."""
+        self._lines: deque[tuple[str, AccessLine]] = deque()
+        self._lost = 0
+
+    def put(self, service: str, line: AccessLine) -> None:
+        """Keep a line; when nobody takes them, the oldest go."""
+        if len(self._lines) >= WAITING_LINES:
+            self._lines.popleft()
+            self._lost += 1
+        self._lines.append((service, line))
+
+    def take(self, most: int) -> dict[str, Any]:
+        """Hand over the oldest lines, each with its service; `left` more wait, `lost` were dropped since the last time."""
+        lines = [(service, line._asdict()) for service, line in (self._lines.popleft() for _ in self._upto(most))]
+        lost, self._lost = self._lost, 0
+        return {"lines": lines, "left": len(self._lines), "lost": lost}
+
+    def _upto(self, most: int) -> range:
+        return range(min(most, len(self._lines)))
