@@ -10,6 +10,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from services.access import Person
+from services.alerts import Alert, Alerts
 from services.clock import Clock
 from services.health import in_words
 from services.operations.desk import Operations
@@ -18,10 +19,13 @@ from services.storage import ledger
 from services.storage.database import Database
 from services.webservices import ListedService, Webservices, stage_rank
 
-MatterKind = Literal["failing", "unhealthy", "failed", "unschedulable", "broken", "anonymous", "waiting", "operation"]
+MatterKind = Literal[
+    "failing", "unhealthy", "failed", "unschedulable", "broken", "anonymous", "waiting", "operation", "alert"
+]
 WEIGHT: dict[str, int] = {
     "failed": 0,
     "failing": 0,
+    "alert": 0,
     "unhealthy": 1,
     "unschedulable": 1,
     "broken": 2,
@@ -59,6 +63,8 @@ class Matter:
     last_change: Operation | None
     taken_by: str | None
     taken_at: datetime | None
+    alert: str | None = None
+    """The alert it is about."""
 
 
 class Attention:
@@ -69,6 +75,7 @@ class Attention:
         database: Database,
         webservices: Webservices,
         operations: Operations,
+        alerts: Alerts,
         *,
         workspace: str,
         clock: Clock,
@@ -76,13 +83,19 @@ class Attention:
         self._database = database
         self._webservices = webservices
         self._operations = operations
+        self._alerts = alerts
         self._workspace = workspace
         self._clock = clock
 
     def matters(self) -> list[Matter]:
         """Everything that needs somebody, worst first."""
         takers = self._takers()
-        found = [matter for listed in self._webservices.all() for matter in self._of_service(listed, takers)]
+        alerts = self._open_alerts()
+        found = [
+            matter
+            for listed in self._webservices.all()
+            for matter in self._of_service(listed, takers, alerts.get(listed.service.name, []))
+        ]
         changes = self._operations.newest_by_subject("service", {matter.subject for matter in found})
         found = [replace(matter, last_change=changes.get(matter.subject)) for matter in found]
         found += self._of_operations(takers)
@@ -113,12 +126,15 @@ class Attention:
         with self._database.writing() as work:
             work.execute(sa.delete(table).where(table.c.workspace == self._workspace, table.c.matter == matter_id))
 
-    def _of_service(self, listed: ListedService, takers: dict[str, tuple[str, datetime]]) -> list[Matter]:
+    def _of_service(
+        self, listed: ListedService, takers: dict[str, tuple[str, datetime]], alerts: list[Alert]
+    ) -> list[Matter]:
         found: list[tuple[MatterKind, str, datetime]] = []
         service, summary = listed.service, listed.summary
+        hurt = summary.errors if summary else 0
         if kind := OF_STATE.get(listed.state):
             found.append((kind, _why(listed), listed.state_since))
-        elif listed.is_failing and summary is not None:
+        elif listed.is_failing and summary is not None and not any(alert.kind == "errors" for alert in alerts):
             rate = 100 * (summary.error_rate or 0)
             since = summary.first_error_at or listed.state_since
             found.append(("failing", f"{rate:.1f} % of {summary.requests:,} requests failed in the last hour", since))
@@ -134,9 +150,22 @@ class Attention:
                 listed.stage,
                 sentence,
                 since,
-                hurt=summary.errors if summary else 0,
+                hurt=hurt,
             )
             for kind, sentence, since in found
+        ] + [
+            self._matter(
+                takers,
+                "alert",
+                service.name,
+                "service",
+                listed.stage,
+                alert.sentence,
+                alert.opened_at,
+                hurt=hurt,
+                alert=alert.id,
+            )
+            for alert in alerts
         ]
 
     def _of_operations(self, takers: dict[str, tuple[str, datetime]]) -> list[Matter]:
@@ -177,8 +206,9 @@ class Attention:
         *,
         hurt: int = 0,
         operation: Operation | None = None,
+        alert: str | None = None,
     ) -> Matter:
-        matter_id = f"{kind}:{operation.id if operation else subject}"
+        matter_id = f"{kind}:{operation.id if operation else alert or subject}"
         taken_by, taken_at = takers.get(matter_id, (None, None))
         # Who took the last failure has not thereby taken the next one of the same service.
         if taken_at is not None and taken_at < since:
@@ -195,7 +225,14 @@ class Attention:
             last_change=operation,
             taken_by=taken_by,
             taken_at=taken_at,
+            alert=alert,
         )
+
+    def _open_alerts(self) -> dict[str, list[Alert]]:
+        found: dict[str, list[Alert]] = {}
+        for alert in self._alerts.open():
+            found.setdefault(alert.service, []).append(alert)
+        return found
 
     def _takers(self) -> dict[str, tuple[str, datetime]]:
         table = ledger.takers

@@ -11,6 +11,8 @@ from functools import partial
 
 from services import disk
 from services.access import Person
+from services.alert_rounds import AlertRounds
+from services.alerts import Alerts
 from services.attention import Attention
 from services.audit import Audit, audit_key
 from services.azureml.access import Access
@@ -36,7 +38,9 @@ from services.inventory import Inventory
 from services.keys import Keys
 from services.live import Live
 from services.log_snapshots import LogSnapshots
+from services.marker_verdicts import MarkerVerdicts
 from services.monitoring import Monitoring
+from services.objectives import Objectives
 from services.onset import Onset
 from services.operations.desk import Operations
 from services.operations.engine import Engine
@@ -45,6 +49,8 @@ from services.operations.kinds import KINDS
 from services.operations.leases import Leases
 from services.operations.records import Operation
 from services.reading_back import ReadingBack
+from services.probe_rounds import ProbeRounds
+from services.probes import Probes
 from services.registry import Registry
 from services.request_inspector import RequestInspector
 from services.sealed import Sealed
@@ -86,6 +92,10 @@ class Desk:
     traces: Traces
     testing: Testing
     attention: Attention
+    probes: Probes
+    alerts: Alerts
+    objectives: Objectives
+    marker_verdicts: MarkerVerdicts
     switches: Switches
     incidents: Incidents
     incident_notes: IncidentNotes
@@ -121,6 +131,9 @@ class Worker:
     engine: Engine
     inventory: Inventory
     summaries: Summaries
+    probes: Probes
+    probe_rounds: ProbeRounds
+    alert_rounds: AlertRounds
     log_snapshots: LogSnapshots
     reading_back: ReadingBack
     failure_groups: FailureGroups
@@ -164,6 +177,8 @@ def _desk(settings: Settings) -> Desk:
     registry = Registry(mirror, operations, workspace=workspace, clock=clock)
     logs = LazyLogs(azure)
     files = Files(ledger, folder=settings.files, workspace=workspace, clock=clock)
+    alerts = Alerts(ledger, operations, audit, workspace=workspace, clock=clock)
+    probes = Probes(ledger, mirror, operations, audit, workspace=workspace, clock=clock)
     monitoring = Monitoring(live, logs, webservices, operations, clock=clock)
     onset = Onset(monitoring)
     incidents = Incidents(ledger, operations, webservices, onset, audit, workspace=workspace, clock=clock)
@@ -192,8 +207,12 @@ def _desk(settings: Settings) -> Desk:
         ),
         request_inspector=RequestInspector(live, logs, operations, audit),
         traces=Traces(live, logs, operations),
-        testing=Testing(live, gateway.mms, webservices, operations, audit),
-        attention=Attention(ledger, webservices, operations, workspace=workspace, clock=clock),
+        testing=Testing(live, gateway.mms, webservices, operations, audit, probes),
+        attention=Attention(ledger, webservices, operations, alerts, workspace=workspace, clock=clock),
+        probes=probes,
+        alerts=alerts,
+        objectives=Objectives(ledger, operations, audit, live, logs, workspace=workspace, clock=clock),
+        marker_verdicts=MarkerVerdicts(live, logs, operations, clock=clock),
         switches=Switches(ledger, operations, audit, workspace=workspace, clock=clock),
         incidents=incidents,
         incident_notes=incident_notes,
@@ -222,6 +241,9 @@ def _worker(settings: Settings) -> Worker:
         clock=clock,
     )
     operations = _operations(settings, ledger, workspace, audit, clock)
+    webservices = Webservices(mirror, operations, workspace=workspace, clock=clock)
+    probes = Probes(ledger, mirror, operations, audit, workspace=workspace, clock=clock)
+    alerts = Alerts(ledger, operations, audit, workspace=workspace, clock=clock)
     bundles = Bundles(ledger, workspace=workspace)
     log_snapshots = LogSnapshots(
         ledger,
@@ -259,6 +281,9 @@ def _worker(settings: Settings) -> Worker:
         inventory=inventory,
         summaries=Summaries(mirror, LazyLogs(azure), note=inventory.note, workspace=workspace, clock=clock),
         log_snapshots=log_snapshots,
+        probes=probes,
+        probe_rounds=ProbeRounds(probes, webservices, gateway.mms, LazyLogs(azure), clock=clock),
+        alert_rounds=AlertRounds(alerts, probes, webservices, operations, LazyLogs(azure), clock=clock),
         reading_back=ReadingBack(mirror, operations, bundles, workspace=workspace, clock=clock),
         failure_groups=FailureGroups(
             ledger,

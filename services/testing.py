@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,15 +14,18 @@ from services.access import Person
 from services.audit import Audit
 from services.azureml.mms import ModelManagement
 from services.azureml.types import Service
-from services.errors import Invalid
+from services.errors import DeskError, Invalid
 from services.live import Live, Shown
 from services.operations.desk import Operations
+from services.probes import Probes
 from services.probing import Attempt, sample_body, send
 from services.webservices import Webservices
 
 LONGEST_WAIT_SECONDS = 120.0
 LARGEST_BODY = 5 * 1024 * 1024
 SHORT_BODY = 300
+
+log = logging.getLogger(__name__)
 
 _SAYS_ERROR = re.compile(r"(?i)\b(?:error|exception|traceback)\b")
 
@@ -58,13 +62,20 @@ class Testing:
     __test__ = False
 
     def __init__(
-        self, live: Live, mms: ModelManagement, webservices: Webservices, operations: Operations, audit: Audit
+        self,
+        live: Live,
+        mms: ModelManagement,
+        webservices: Webservices,
+        operations: Operations,
+        audit: Audit,
+        probes: Probes,
     ) -> None:
         self._live = live
         self._mms = mms
         self._webservices = webservices
         self._operations = operations
         self._audit = audit
+        self._probes = probes
 
     def sample(self, person: Person, name: str) -> str:
         """A body the service should understand, from its own swagger document."""
@@ -88,7 +99,7 @@ class Testing:
             raise Invalid("The body is larger than 5 MB: send that from your own machine (see Consume).", field="body")
         service = self._callable(name)
         self._audit.record_alone(person, "service.test", "service", name)
-        return self._live.alone(
+        attempt = self._live.alone(
             lambda: send(
                 service.scoring_uri or "",
                 body,
@@ -99,6 +110,8 @@ class Testing:
             what=f"The answer of {name}",
             deadline=deadline + 10.0,
         )
+        self._keep(name, attempt)
+        return attempt
 
     def try_out(self, person: Person, name: str, body: str, *, deadline: float = 30.0) -> Sent:
         """Send one request; what came of it, its body behind a handle for a minute."""
@@ -142,6 +155,13 @@ class Testing:
     def body(self, handle: str) -> Shown | None:
         """The body of an answer, until its minute is over."""
         return self._live.shown(handle)
+
+    def _keep(self, name: str, attempt: Attempt) -> None:
+        try:
+            self._probes.record(name, attempt, "test")
+        except DeskError as error:
+            # The answer is there and somebody waits for it: a history with a hole is better than none of both.
+            log.warning("A test request of %s could not be kept: %s", name, error.sentence)
 
     def _callable(self, name: str) -> Service:
         service = self._webservices.get(name).service

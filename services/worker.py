@@ -29,6 +29,9 @@ MODELS_EVERY = 60.0
 SWEEP_EVERY = 600.0
 SUMMARIES_EVERY = 60.0
 SUMMARIES_WHILE_FAILING_EVERY = 10.0
+PROBES_EVERY = 1.0
+ARRIVALS_EVERY = 10.0
+ALERTS_EVERY = 15.0
 ABANDONED_EVERY = 15.0
 ANCHOR_EVERY = 300.0
 CLEAN_UP_EVERY = 600.0
@@ -112,6 +115,7 @@ def loops(made: bootstrap.Worker) -> list[Loop]:
     def clean_up() -> None:
         made.sealed.discard_expired()
         made.files.clean_up()
+        made.probes.clean_up()
         scratch.sweep(made.settings.scratch / scratch.DESK, older_than=scratch.UNSWEPT_FOR)
 
     return [
@@ -124,6 +128,9 @@ def loops(made: bootstrap.Worker) -> list[Loop]:
         Loop(name="computes", every=lambda: MODELS_EVERY, work=made.inventory.refresh_computes),
         Loop(name="bundles", every=lambda: SERVICES_EVERY, work=made.reading_back.start_due),
         Loop(name="summaries", every=summaries_every, work=made.summaries.refresh),
+        Loop(name="probes", every=lambda: PROBES_EVERY, work=made.probe_rounds.send_due),
+        Loop(name="probes in telemetry", every=lambda: ARRIVALS_EVERY, work=made.probe_rounds.look),
+        Loop(name="alerts", every=lambda: ALERTS_EVERY, work=made.alert_rounds.turn),
         Loop(name="log snapshots", every=lambda: LOG_SNAPSHOTS_EVERY, work=made.log_snapshots.keep_up),
         Loop(name="failure groups", every=lambda: FAILURES_EVERY, work=made.failure_groups.refresh),
         Loop(name="abandoned work", every=lambda: ABANDONED_EVERY, work=abandoned),
