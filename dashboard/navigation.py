@@ -71,7 +71,7 @@ SCREENS: tuple[Screen, ...] = (
         name="logs",
         title="Logs",
         icon=":material/article:",
-        help="Container logs: tail, init, follow and filter, scrubbed of keys.",
+        help="Container logs and those kept before, failures by cause, one request, a search over all.",
     ),
     Screen(
         section="Ship",

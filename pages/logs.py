@@ -1,30 +1,25 @@
-"""Logs: the container's log of one service: tail, init, follow and filter, scrubbed of keys."""
+"""Logs: container logs and those kept before, failures by cause, one request, a search over all, and a KQL console."""
 
 from __future__ import annotations
 
-import streamlit as st
+from dashboard.ui import (
+    filters,
+    headings,
+    logs_container,
+    logs_failures,
+    logs_previous,
+    logs_request,
+    logs_search,
+    logs_ways,
+)
 
-from dashboard import navigation, reads_services
-from dashboard.ui import filters, headings, logs_choice, service_logs, states, tables
+VIEWS = {
+    logs_ways.LOG: logs_container.show,
+    logs_ways.PREVIOUS: logs_previous.show,
+    logs_ways.FAILURES: logs_failures.show,
+    logs_ways.REQUEST: logs_request.show,
+    logs_ways.SEARCH: logs_search.show,
+}
 
-headings.title("Logs", "The container's log of one service: tail, init container, follow and filter; keys are hidden.")
-
-names = [listed.service.name for listed in reads_services.listed()]
-if not names:
-    tables.nothing(
-        "Nothing is deployed here yet, so nothing writes a log.",
-        next_step=lambda: navigation.link("deploy", "Deploy a model", icon=":material/rocket_launch:"),
-    )
-    st.stop()
-
-name = filters.one("Service", names, key="of", every="Choose a service", help="The worst is first.")
-found = reads_services.find(name) if name else None
-if found is None:
-    tables.nothing("Choose a service to read its log." if not name else f"{name} was deleted meanwhile.")
-    logs_choice.worst(reads_services.listed())
-    st.stop()
-
-with st.container(horizontal=True, vertical_alignment="center"):
-    states.badge(found.word)
-    navigation.link("service", f"Open {name}", icon=":material/dns:", name=name)
-service_logs.log(found.service.name)
+headings.title("Logs", "What services wrote, now and before, and what went wrong in them; keys and tokens are hidden.")
+VIEWS[filters.view("View", list(VIEWS))]()
