@@ -64,9 +64,18 @@ class LogAnalytics:
         end: datetime,
         step: timedelta = timedelta(minutes=5),
         include_ours: bool = False,
+        front_end: bool = True,
     ) -> Table:
         """Run one of our queries (queries/NAME.kql); the answer carries the text that ran."""
-        text = self.render(name, services=services, start=start, end=end, step=step, include_ours=include_ours)
+        text = self.render(
+            name,
+            services=services,
+            start=start,
+            end=end,
+            step=step,
+            include_ours=include_ours,
+            front_end=front_end,
+        )
         return self.query(text)
 
     def render(
@@ -78,6 +87,7 @@ class LogAnalytics:
         end: datetime,
         step: timedelta = timedelta(minutes=5),
         include_ours: bool = False,
+        front_end: bool = True,
     ) -> str:
         """The text `ask` would run."""
         return queries.render(
@@ -88,6 +98,7 @@ class LogAnalytics:
             end=end,
             step=step,
             include_ours=include_ours,
+            front_end=front_end,
         )
 
     def console(self, text: str, *, start: datetime, end: datetime) -> Table:

@@ -2,8 +2,14 @@
 
 Every file begins with what it is for and `// columns:`, the columns it returns. It reads `Traffic` (scoring calls in
 the range, of the chosen services, without our own probes unless asked for) or `Calls` (with them), and may use `Start`,
-`End` and `Step`. `// with: failures` puts `preludes/failures.kql` before it. Where `Requests` comes from is the
-source's prelude: the table itself in the local workspace, a normalised AppRequests on Azure.
+`End` and `Step`. Where `Requests` comes from is the source's prelude: the table itself in the local workspace, a
+normalised AppRequests on Azure.
+
+`// with: failures` puts `preludes/failures.kql` before it, and what that is built on:
+
+    front_end   `FrontEnd`, what the front end of a cluster with Container Insights logged, and `Scale`, its replicas
+    failures    `Failures`, one row a failed call, by the code the caller saw and with its source
+    arrivals    `Arrivals`, every call once, whichever source has it
 """
 
 from __future__ import annotations
@@ -25,6 +31,8 @@ _FOLDER = Path(__file__).parent
 _HEADER = re.compile(r"\A(?:[ \t]*//[^\n]*\n)+")
 _DIRECTIVE = re.compile(r"^//\s*(columns|with):\s*(.*)$")
 LONGEST_RANGE = timedelta(days=31)
+_BUILT_ON = {"failures": ("front_end", "timeout_bodies"), "arrivals": ("front_end",)}
+_MENTIONS_FRONT_END = re.compile(r"\b(FrontEnd|Scale)\b")
 
 
 @dataclass(frozen=True)
@@ -66,7 +74,7 @@ def load(name: str) -> Query:
 
 @cache
 def prelude(name: str) -> str:
-    """Read one prelude: `local`, `azure` or what a query is `with`."""
+    """Read one prelude: `local`, `azure`, what a query is `with`, or its variant for one source."""
     return (_FOLDER / "preludes" / f"{name}.kql").read_text().strip()
 
 
@@ -79,8 +87,12 @@ def render(
     end: datetime,
     step: timedelta = timedelta(minutes=5),
     include_ours: bool = False,
+    front_end: bool = True,
 ) -> str:
-    """Write a query out for these services (none = all), from start up to but not including end."""
+    """Write a query out for these services (none = all), from start up to but not including end.
+
+    `front_end` False: no cluster asked about has Container Insights on, so the front ends' log is not looked for.
+    """
     query = load(name)
     parts = [
         *(f"// {line}" for line in _wrapped(query.purpose)),
@@ -89,15 +101,21 @@ def render(
         prelude(source),
         _calls(services),
         _traffic(include_ours=include_ours),
-        *(prelude(need) for need in query.needs),
+        *(
+            _front_end(services, include_ours=include_ours, is_on=front_end)
+            if need == "front_end"
+            else _need(need, source)
+            for need in _all_needs(query)
+        ),
         query.text,
     ]
     return "\n".join(part for part in parts if part) + "\n"
 
 
 def with_source(text: str, *, source: Source, start: datetime, end: datetime) -> str:
-    """A person's own query, with `Start`, `End` and `Requests` to build on."""
-    return "\n".join(part for part in (_range(start, end), prelude(source), text) if part)
+    """A person's own query, with `Start`, `End` and `Requests` to build on, and the front ends' log if it is named."""
+    wanted = _front_end((), include_ours=True, is_on=True) if _MENTIONS_FRONT_END.search(text) else ""
+    return "\n".join(part for part in (_range(start, end), prelude(source), wanted, text) if part)
 
 
 def _range(start: datetime, end: datetime) -> str:
@@ -115,6 +133,24 @@ def _calls(services: Sequence[str]) -> str:
 
 def _traffic(*, include_ours: bool) -> str:
     return "let Traffic = Calls;" if include_ours else "let Traffic = Calls\n| where not(IsOurs);"
+
+
+def _front_end(services: Sequence[str], *, include_ours: bool, is_on: bool) -> str:
+    """The front ends' log, narrowed as `Traffic` is."""
+    chosen = f"\n| where Service in {literals.strings(services)}" if services else ""
+    without = "" if include_ours else "\n| where not(IsOurs)"
+    log = prelude("front_end" if is_on else "front_end_off")
+    return f"{log}\nlet FrontEnd = FrontEndLog{chosen}{without};\nlet Scale = ScaleLog{chosen};"
+
+
+def _all_needs(query: Query) -> list[str]:
+    """What a query is `with`, each after what it is built on."""
+    return list(dict.fromkeys(need for named in query.needs for need in (*_BUILT_ON.get(named, ()), named)))
+
+
+def _need(name: str, source: Source) -> str:
+    """A prelude, or its variant for this source where it has one for each."""
+    return prelude(name if (_FOLDER / "preludes" / f"{name}.kql").exists() else f"{name}_{source}")
 
 
 def _wrapped(purpose: str) -> list[str]:
