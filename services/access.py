@@ -63,6 +63,7 @@ COMMANDS: dict[str, Role] = {
     "service.update": Role.OPERATOR,
     "service.delete": Role.OPERATOR,
     "service.bundle": Role.OPERATOR,
+    "service.rehearse": Role.OPERATOR,
     "service.test": Role.OPERATOR,
     "service.make_anonymous": Role.OPERATOR,
     "attention.take": Role.OPERATOR,

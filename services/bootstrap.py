@@ -18,10 +18,12 @@ from services.audit import Audit, audit_key
 from services.azureml.access import Access
 from services.azureml.credentials import for_desk, for_worker
 from services.azureml.gateway import Gateway, open_gateway
+from services.azureml.local_admin import LocalAdmin
 from services.azureml.log_workspace import find_log_workspace
 from services.azureml.model_sizes import model_bytes
 from services.azuremonitor.client import LogAnalytics
 from services.bundles import Bundles
+from services.causes import Causes
 from services.clock import Clock, SystemClock
 from services.container_logs import ContainerLogs
 from services.deployments import Deployments
@@ -29,6 +31,7 @@ from services.diagnosis import Diagnosis
 from services.drafts import Drafts
 from services.errors import Unavailable
 from services.failure_groups import FailureGroups
+from services.faults import Faults
 from services.files import Files
 from services.fingerprints import Fingerprints
 from services.health import Health
@@ -48,10 +51,12 @@ from services.operations.journal import Journal
 from services.operations.kinds import KINDS
 from services.operations.leases import Leases
 from services.operations.records import Operation
-from services.reading_back import ReadingBack
 from services.probe_rounds import ProbeRounds
 from services.probes import Probes
+from services.reading_back import ReadingBack
 from services.registry import Registry
+from services.rehearsal import Rehearsals
+from services.rehearsal_workspace import RehearsalWorkspace
 from services.request_inspector import RequestInspector
 from services.sealed import Sealed
 from services.sessions import Sessions
@@ -81,6 +86,7 @@ class Desk:
     registry: Registry
     webservices: Webservices
     deployments: Deployments
+    rehearsals: Rehearsals
     keys: Keys
     live: Live
     monitoring: Monitoring
@@ -97,6 +103,8 @@ class Desk:
     objectives: Objectives
     marker_verdicts: MarkerVerdicts
     switches: Switches
+    causes: Causes
+    faults: Faults
     incidents: Incidents
     incident_notes: IncidentNotes
     drafts: Drafts
@@ -136,6 +144,7 @@ class Worker:
     alert_rounds: AlertRounds
     log_snapshots: LogSnapshots
     reading_back: ReadingBack
+    rehearsal: RehearsalWorkspace
     failure_groups: FailureGroups
     health: Health
     audit: Audit
@@ -175,13 +184,25 @@ def _desk(settings: Settings) -> Desk:
     live = Live(clock)
     webservices = Webservices(mirror, operations, workspace=workspace, clock=clock)
     registry = Registry(mirror, operations, workspace=workspace, clock=clock)
+    deployments = Deployments(ledger, operations, webservices, registry, workspace=workspace, clock=clock)
     logs = LazyLogs(azure)
     files = Files(ledger, folder=settings.files, workspace=workspace, clock=clock)
     alerts = Alerts(ledger, operations, audit, workspace=workspace, clock=clock)
     probes = Probes(ledger, mirror, operations, audit, workspace=workspace, clock=clock)
-    monitoring = Monitoring(live, logs, webservices, operations, clock=clock)
+    testing = Testing(live, gateway.mms, webservices, operations, audit, probes)
+    monitoring = Monitoring(
+        live,
+        logs,
+        webservices,
+        operations,
+        probes=probes,
+        testing=testing,
+        bundles=Bundles(ledger, workspace=workspace),
+        clock=clock,
+    )
     onset = Onset(monitoring)
     incidents = Incidents(ledger, operations, webservices, onset, audit, workspace=workspace, clock=clock)
+    container_logs = ContainerLogs(live, gateway.mms, webservices, operations, files, clock=clock)
     incident_notes = IncidentNotes(ledger, operations, incidents, audit, workspace=workspace, clock=clock)
     return Desk(
         settings=settings,
@@ -195,25 +216,28 @@ def _desk(settings: Settings) -> Desk:
         operations=operations,
         registry=registry,
         webservices=webservices,
-        deployments=Deployments(ledger, operations, webservices, registry, workspace=workspace, clock=clock),
+        deployments=deployments,
+        rehearsals=Rehearsals(operations, deployments, Sealed(ledger, folder=settings.keys, clock=clock)),
         keys=Keys(ledger, operations, webservices, live, gateway.mms, audit, workspace=workspace, clock=clock),
         live=live,
         monitoring=monitoring,
         diagnosis=Diagnosis(live, gateway, logs, clock=clock),
-        container_logs=ContainerLogs(live, gateway.mms, webservices, operations, files, clock=clock),
+        container_logs=container_logs,
         log_snapshots=LogSnapshots(ledger, mirror, files, operations, workspace=workspace, clock=clock),
         failure_groups=FailureGroups(
             ledger, mirror, logs, operations, audit, live=live, workspace=workspace, clock=clock
         ),
         request_inspector=RequestInspector(live, logs, operations, audit),
         traces=Traces(live, logs, operations),
-        testing=Testing(live, gateway.mms, webservices, operations, audit, probes),
+        testing=testing,
         attention=Attention(ledger, webservices, operations, alerts, workspace=workspace, clock=clock),
         probes=probes,
         alerts=alerts,
         objectives=Objectives(ledger, operations, audit, live, logs, workspace=workspace, clock=clock),
         marker_verdicts=MarkerVerdicts(live, logs, operations, clock=clock),
         switches=Switches(ledger, operations, audit, workspace=workspace, clock=clock),
+        causes=Causes(webservices, operations, monitoring, container_logs, probes, clock=clock),
+        faults=Faults(live, _local_admin(settings), operations, clock=clock),
         incidents=incidents,
         incident_notes=incident_notes,
         drafts=Drafts(ledger, operations, workspace=workspace, clock=clock),
@@ -245,6 +269,7 @@ def _worker(settings: Settings) -> Worker:
     probes = Probes(ledger, mirror, operations, audit, workspace=workspace, clock=clock)
     alerts = Alerts(ledger, operations, audit, workspace=workspace, clock=clock)
     bundles = Bundles(ledger, workspace=workspace)
+    rehearsal = RehearsalWorkspace(settings)
     log_snapshots = LogSnapshots(
         ledger,
         mirror,
@@ -257,7 +282,9 @@ def _worker(settings: Settings) -> Worker:
     )
     tools = {
         "gateway": gateway,
+        "local_admin": _local_admin(settings),
         "bundles": bundles,
+        "rehearsal": rehearsal,
         "ledger": ledger,
         "files": files,
         "sealed": sealed,
@@ -284,6 +311,7 @@ def _worker(settings: Settings) -> Worker:
         probes=probes,
         probe_rounds=ProbeRounds(probes, webservices, gateway.mms, LazyLogs(azure), clock=clock),
         alert_rounds=AlertRounds(alerts, probes, webservices, operations, LazyLogs(azure), clock=clock),
+        rehearsal=rehearsal,
         reading_back=ReadingBack(mirror, operations, bundles, workspace=workspace, clock=clock),
         failure_groups=FailureGroups(
             ledger,
@@ -344,6 +372,11 @@ class LazyLogs:
         if access.is_local:
             return LogAnalytics(access.logs_url, access.token, workspace_id, source="local")
         return LogAnalytics(access.logs_url, access.monitor_credential, workspace_id, source="azure")
+
+
+def _local_admin(settings: Settings) -> LocalAdmin | None:
+    """The way to faults on purpose, which the local workspace alone has."""
+    return LocalAdmin(settings.connection) if settings.is_local else None
 
 
 def _audit(settings: Settings, ledger: Database, workspace: str, clock: Clock) -> Audit:

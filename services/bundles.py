@@ -113,6 +113,18 @@ class Bundles:
         with self._database.reading() as look:
             return {row.service: str((row.result or {}).get("runs", "")) for row in look.execute(query)}
 
+    def running(self, live: Service | None) -> Bundle | None:
+        """The bundle that describes what a service runs now; None when none is known to."""
+        if live is None:
+            return None
+        kept = self.of(live.name)
+        code, assets = self.code_of(live), assets_of(live)
+        for bundle in kept:
+            is_its_code = bundle.assets == assets if bundle.assets else _code(bundle.wanted) == code
+            if is_its_code and set(bundle.wanted.model_ids) == set(live.model_ids):
+                return bundle
+        return None
+
     def code_of(self, live: Service | None) -> str | None:
         """The hash of the code a service runs now, where the desk knows it."""
         if live is None:
@@ -121,16 +133,14 @@ class Bundles:
         assets = assets_of(live)
         for bundle in kept:
             if bundle.assets and bundle.assets == assets:
-                return bundle.wanted.code.sha256 or None if bundle.wanted.code else None
+                return _code(bundle.wanted)
         mark = (live.operation or "").partition(".")[0]
         deployed = self._asked_by(mark) if mark else None
         if deployed is not None:
             # What failed keeps no bundle, and yet it is what runs.
-            return deployed.code.sha256 or None if deployed.code else None
+            return _code(deployed)
         newest = kept[0] if kept else None
-        if newest is None or newest.assets or newest.wanted.code is None:
-            return None
-        return newest.wanted.code.sha256 or None
+        return None if newest is None or newest.assets else _code(newest.wanted)
 
     def was_asked(self, operation: str) -> bool:
         """Whether an operation of the desk with this id deployed or changed a service."""
@@ -181,6 +191,11 @@ class Bundles:
 def assets_of(live: Service) -> tuple[str, ...]:
     """The code of a service as Azure names it."""
     return tuple(sorted(str(asset.get("url") or asset.get("id") or "") for asset in live.code))
+
+
+def _code(wanted: Wanted) -> str | None:
+    """The hash of its code, where that is here."""
+    return wanted.code.sha256 or None if wanted.code else None
 
 
 def _kept_by(table: sa.Table, step: sa.Table) -> sa.ColumnElement[bool]:

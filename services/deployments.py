@@ -149,6 +149,10 @@ class Deployments:
         """What ran as this service, newest first."""
         return self._bundles.of(service, limit=limit)
 
+    def bundle_running(self, service: str) -> Bundle | None:
+        """The bundle that describes what runs now; None when none is known to."""
+        return self._bundles.running(self._live(service))
+
     def bundle_before(self, service: str) -> Bundle | None:
         """What ran before what runs now: the newest bundle with which something else would run; None without one."""
         live = self._live(service)

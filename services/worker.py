@@ -34,6 +34,7 @@ ARRIVALS_EVERY = 10.0
 ALERTS_EVERY = 15.0
 ABANDONED_EVERY = 15.0
 ANCHOR_EVERY = 300.0
+REHEARSAL_EVERY = 60.0
 CLEAN_UP_EVERY = 600.0
 LOG_SNAPSHOTS_EVERY = 5.0
 FAILURES_EVERY = 60.0
@@ -91,6 +92,7 @@ def work(settings: Settings, stopping: threading.Event) -> None:
     stopping.wait()
     log.info("The worker stops; what runs goes on after the next start.")
     made.engine.close()
+    made.rehearsal.close()
 
 
 def loops(made: bootstrap.Worker) -> list[Loop]:
@@ -126,6 +128,7 @@ def loops(made: bootstrap.Worker) -> list[Loop]:
         Loop(name="model sizes", every=lambda: MODELS_EVERY, work=made.inventory.measure_models),
         Loop(name="environments", every=lambda: MODELS_EVERY, work=made.inventory.refresh_environments),
         Loop(name="computes", every=lambda: MODELS_EVERY, work=made.inventory.refresh_computes),
+        Loop(name="rehearsal", every=lambda: REHEARSAL_EVERY, work=made.rehearsal.stop_if_idle),
         Loop(name="bundles", every=lambda: SERVICES_EVERY, work=made.reading_back.start_due),
         Loop(name="summaries", every=summaries_every, work=made.summaries.refresh),
         Loop(name="probes", every=lambda: PROBES_EVERY, work=made.probe_rounds.send_due),

@@ -17,6 +17,7 @@ KINDS: Mapping[str, str] = {
     "service.update": "update a service",
     "service.delete": "delete a service",
     "service.bundle": "keep what runs",
+    "service.rehearse": "rehearse a deployment",
     "keys.regenerate": "regenerate a key",
     "keys.set": "set a key",
     "keys.rotate_idle": "rotate: renew the idle key",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import namedtuple
 from collections.abc import Callable
 from threading import Lock
@@ -10,7 +9,7 @@ from typing import Any
 
 import httpx2
 
-from services.azureml import deadline, translate
+from services.azureml import deadline, translate, trust
 from services.azureml.connection import ConnectionFile, Coordinates
 from services.azureml.quiet import quiet
 
@@ -104,14 +103,14 @@ class WorkspaceFactory:
     def __call__(self) -> Any:
         """The workspace, reachable when it was made."""
         url, where = self._arm_url(), self._coordinates()
+        bundle = self._ca_bundle()
+        if bundle:
+            trust.hold(bundle)
         with self._lock:
             if self._made and self._made[:2] == (url, where):
                 return self._made[2]
             # `Workspace(...)` swallows a refused connection and hands out an object with nothing behind it.
             self._knock(url, where)
-            bundle = self._ca_bundle()
-            if bundle:
-                os.environ["REQUESTS_CA_BUNDLE"] = bundle
             with translate.errors("open the workspace"), quiet():
                 from azureml.core import Workspace
 

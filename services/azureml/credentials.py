@@ -67,6 +67,11 @@ def for_worker(settings: Settings) -> Access:
     return _access(settings, role="worker", local_token="token")  # noqa: S106 – the name of the token, not the token
 
 
+def for_rehearsal(connection: Path) -> Access:
+    """The worker's way to the local workspace of this `connection.json`, whatever workspace it is connected to."""
+    return _local(ConnectionFile(connection, token="token"), read_only=False)  # noqa: S106 – the name of the token
+
+
 def refuse_hijacks(environment: Mapping[str, str]) -> None:
     """Refuse to start while a variable redirects calls of the SDK."""
     found = sorted(name for name, value in environment.items() if value and _HIJACKS.fullmatch(name))

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
@@ -99,9 +99,13 @@ class Work:
         if self.duties.stopping.wait(seconds):
             raise WorkerStopping
 
+    def elsewhere(self, **tools: Any) -> Work:
+        """The same work with other tools, such as the gateway to another workspace."""
+        return replace(self, duties=replace(self.duties, tools={**self.duties.tools, **tools}))
+
     @contextmanager
-    def turn(self, service: str) -> Iterator[None]:
-        """Hold the service's lease while submitting a change."""
+    def turn(self, service: str, *, keep: bool = False) -> Iterator[None]:
+        """Hold the service's lease while submitting a change; with `keep` also afterwards, for the steps that follow."""
         journal, leases = self.duties.journal, self.duties.leases
         told: str | None = None
         while (holder := leases.take(service, self.operation.id)) is not None:
@@ -112,10 +116,13 @@ class Work:
             self.pause(LEASE_POLL_SECONDS)
         if told:
             journal.waits_for(self.operation.id, None)
+        kept = False
         try:
             yield
+            kept = keep
         finally:
-            leases.give_back(service, self.operation.id)
+            if not kept:
+                leases.give_back(service, self.operation.id)
 
 
 class WorkerStopping(BaseException):

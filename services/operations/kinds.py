@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.operations import bundle, deploy, faults, keys, models, remove, update
+from services.operations import bundle, deploy, faults, keys, models, rehearse, remove, update
 from services.operations.engine import Kind, StepOfKind
 
 
@@ -46,6 +46,19 @@ _ALL = (
             _step("bundle", "Keep the bundle", bundle.keep_it),
         ),
         receipt=bundle.receipt,
+    ),
+    Kind(
+        name="service.rehearse",
+        command="service.rehearse",
+        subject_kind="rehearsal",
+        steps=(
+            _step("start", "Start the rehearsal workspace", rehearse.start),
+            _step("models", "Copy the models there", rehearse.copy_models),
+            _step("submit", "Deploy it there", rehearse.submit),
+            _step("follow", "Build, start and become healthy", rehearse.follow_it),
+            _step("ask", "Send it a request", rehearse.ask),
+        ),
+        receipt=rehearse.receipt,
     ),
     Kind(
         name="service.delete",
