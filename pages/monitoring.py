@@ -1,30 +1,44 @@
-"""Monitoring: request rate, latency and errors by true code, per service and compared, with the query beneath each chart."""
+"""Monitoring: rate, latency, errors by true code, replicas, compared and with what changed, the query beneath each chart."""
 
 from __future__ import annotations
 
-import streamlit as st
-
 from dashboard import context, reads_services
-from dashboard.ui import filters, headings, monitoring_notes, ranges, traffic_charts
+from dashboard.ui import (
+    filters,
+    headings,
+    monitoring_blind,
+    monitoring_events,
+    monitoring_figures,
+    monitoring_verdicts,
+    ranges,
+    traffic_charts,
+)
 
 headings.title(
     "Monitoring",
     "Request rate, latency and errors by true code, from the custom properties of the telemetry: "
-    "its standard columns say success for every failure of a v1 service.",
+    "its standard columns say success for every failure of a v1 service. Draw across a chart to zoom all of them.",
 )
 
 names = [listed.service.name for listed in reads_services.listed()]
 with filters.bar():
     range_ = ranges.choose()
+    ranges.back()
     chosen = filters.several("Services", names, key="services", help="Several are compared; none means all.")
+    compare = filters.one("Compare with", traffic_charts.COMPARISONS, key="compare", every="nothing")
     ours = filters.switch("With our probes and tests", key="ours", help="Requests of this desk itself.")
     follow = filters.switch("Refresh", key="refresh", value=True, help="Ask again every 30 s; a custom range stays.")
 
-monitoring_notes.show(context.services(), chosen)
 every = "30s" if follow and range_.name in ranges.NAMES else None
-markers = traffic_charts.markers(range_, chosen)
-traffic_charts.changes(range_, chosen)
-for chart in traffic_charts.ALL:
-    with st.container(border=True):
-        traffic_charts.card(chart, range_, services=chosen, ours=ours, markers=markers, every=every)
-monitoring_notes.table(context.services(), range_, chosen, ours=ours)
+events = monitoring_events.happened(range_, chosen)
+asked = traffic_charts.Asked(
+    range_=range_,
+    services=tuple(chosen),
+    ours=ours,
+    bands=tuple(monitoring_events.bands(events, range_)),
+    compare=compare or "",
+)
+monitoring_blind.show(chosen)
+monitoring_verdicts.legend(events, every=every)
+traffic_charts.grid(traffic_charts.ALL, asked, every=every)
+monitoring_figures.table(context.services(), range_, chosen, ours=ours)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import streamlit as st
@@ -24,6 +24,9 @@ DEFAULT = "1h"
 # Whole, round steps; a chart has at most about 120 of them, so that a pixel column is never finer than a step.
 _STEPS = [timedelta(seconds=s) for s in (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)]
 _MOST_STEPS = 120
+_EARLIER = "ranges-before"
+"""The ranges from which one zoomed in, the newest last."""
+_SHORTEST = timedelta(minutes=1)
 _KQL = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
@@ -53,6 +56,11 @@ class Range:
     def duration(self) -> timedelta:
         """How long it is."""
         return self.end - self.start
+
+    @property
+    def before(self) -> Range:
+        """The period before: as long, ending where this one begins."""
+        return replace(self, start=self.start - self.duration, end=self.start)
 
 
 def step_for(duration: timedelta) -> timedelta:
@@ -98,8 +106,43 @@ def choose() -> Range:
     return between(start.replace(tzinfo=UTC), end.replace(tzinfo=UTC))
 
 
+def zoom(start: datetime, end: datetime) -> None:
+    """Make a part of what is shown the range, in whole minutes; for a callback. The range before is remembered."""
+    start = _floor(start, _SHORTEST)
+    end = max(_floor(end, _SHORTEST) + (_SHORTEST if end > _floor(end, _SHORTEST) else timedelta(0)), start + _SHORTEST)
+    state = st.session_state
+    state.setdefault(_EARLIER, []).append((state.get("range", DEFAULT), state.get("from"), state.get("to")))
+    state["range"] = CUSTOM
+    state["from"], state["to"] = start.replace(tzinfo=None), end.replace(tzinfo=None)
+
+
+def back() -> None:
+    """Show the button that leads back to the range one zoomed in from, when there is one."""
+    earlier = st.session_state.get(_EARLIER)
+    if not earlier:
+        return
+    name, start, end = earlier[-1]
+    label = NAMES[name][0].lower() if name in NAMES else f"{start:%H:%M}–{end:%H:%M}" if start and end else "before"
+    st.button(
+        f"Back to {label}",
+        key="range-back",
+        icon=":material/zoom_out:",
+        on_click=_go_back,
+        help="The range you zoomed in from.",
+    )
+
+
+def _go_back() -> None:
+    state = st.session_state
+    name, start, end = state[_EARLIER].pop()
+    state["range"] = name
+    if name == CUSTOM:
+        state["from"], state["to"] = start, end
+
+
 def _fill_custom() -> None:
-    """Begin a custom range with the last hour."""
+    """Begin a custom range with the last hour; who chooses a range by hand has no way back from it."""
+    st.session_state.pop(_EARLIER, None)
     if st.session_state["range"] == CUSTOM and not st.session_state.get("from"):
         now = context.now().replace(tzinfo=None, second=0, microsecond=0)
         st.session_state["from"], st.session_state["to"] = now - timedelta(hours=1), now

@@ -1,23 +1,18 @@
-"""The last hour of one service in three small charts, and the way to Monitoring."""
+"""The last hour of one service in three charts, and the way to Monitoring."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from dashboard import context, navigation
-from dashboard.ui import ranges, service_header, service_words, traffic_charts
+from dashboard.ui import monitoring_blind, ranges, traffic_charts
 from services.webservices import ListedService
 
 
 def show(listed: ListedService) -> None:
     """Show rate, latency and errors of the last hour."""
     name = listed.service.name
-    if service_words.insights(listed.service) == "off":
-        st.warning(
-            "Application Insights is off: nothing is recorded, and these charts are blind.",
-            icon=":material/visibility_off:",
-        )
-        service_header.open_view("Turn it on under Configuration", "Configuration", key="metrics-configuration")
+    monitoring_blind.show([name])
     with st.container(horizontal=True, vertical_alignment="center"):
         ours = st.toggle(
             "With our own probes and tests",
@@ -34,7 +29,5 @@ def show(listed: ListedService) -> None:
             services=[name],
         )
     range_ = ranges.last("1h", now=context.now())
-    markers = traffic_charts.markers(range_, [name])
-    for chart in traffic_charts.ALL:
-        with st.container(border=True):
-            traffic_charts.card(chart, range_, services=[name], ours=ours, markers=markers)
+    asked = traffic_charts.Asked(range_=range_, services=(name,), ours=ours, bands=traffic_charts.bands(range_, [name]))
+    traffic_charts.grid(traffic_charts.MAIN, asked)

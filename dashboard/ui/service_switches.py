@@ -57,6 +57,11 @@ def show(listed: ListedService) -> None:
             )
 
 
+def insights(listed: ListedService) -> None:
+    """Show the switch of Application Insights alone, where charts miss it."""
+    _insights(listed, context.services().deployments.wanted_now(listed.service.name))
+
+
 def _insights(listed: ListedService, now: Wanted) -> None:
     is_on = service_words.insights(listed.service) == "on"
     _switch(

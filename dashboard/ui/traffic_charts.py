@@ -2,163 +2,249 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import context, navigation
-from dashboard.ui import charts, errors, operation_words, ranges, sources, states, times
-from services.monitoring import BLIND_SPOTS, ChartName
-from services.operations.records import Operation
+from dashboard import context
+from dashboard.ui import (
+    charts,
+    errors,
+    monitoring_codes,
+    monitoring_events,
+    monitoring_query,
+    monitoring_trust,
+    operation_words,
+    ranges,
+    sources,
+)
+from services.azuremonitor.tables import Table
+from services.monitoring import ChartName
+from services.monitoring.trust import Trust
+from services.monitoring.versions import labelled
+
+Compare = Literal["", "the period before", "versions"]
+COMPARISONS: tuple[Compare, ...] = ("the period before", "versions")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """One chart: the query it asks, its title, and what draws it."""
+    """One chart: the query it asks, its title and unit, and what draws it."""
 
     name: ChartName
     title: str
+    unit: str
     figure: Callable[..., go.Figure]
     empty: str
+    compares: tuple[Compare, ...] = ()
+    """What else can be drawn beside it."""
 
 
-LABEL_SHARE = 0.12
-"""A label with the room around it takes about this share of the chart's width."""
-MARKER_WORDS = {
-    "service.deploy": "deployed",
-    "service.update": "changed",
-    "keys.regenerate": "new key",
-    "keys.set": "new key",
-    "keys.rotate_idle": "rotation",
-    "keys.rotate_other": "rotation",
-}
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What all charts of a screen are about."""
+
+    range_: ranges.Range
+    services: tuple[str, ...]
+    ours: bool = False
+    bands: tuple[charts.Band, ...] = ()
+    compare: Compare = ""
+
+    @property
+    def of_whom(self) -> str:
+        """The services in words."""
+        return ", ".join(self.services) or "all services"
 
 
-def rate(frame: pd.DataFrame, range_: ranges.Range, *, markers: Iterable[charts.Marker] = ()) -> go.Figure:
+def rate(frame: pd.DataFrame, range_: ranges.Range, **drawn: object) -> go.Figure:
     """Requests a minute; the step that has not ended yet is left out, or every line would fall at its end."""
     ended = frame[frame["TimeGenerated"] + range_.step <= pd.Timestamp(context.now())] if not frame.empty else frame
-    return charts.rate(frame if ended.empty else ended, range_, markers=markers)
-
-
-def latency(frame: pd.DataFrame, range_: ranges.Range, *, markers: Iterable[charts.Marker] = ()) -> go.Figure:
-    """All three percentiles of one service; of several only p95, which the axis says: more lines nobody could tell apart."""
-    if frame["Service"].nunique() <= 1:
-        return charts.latency(frame, range_, markers=markers)
-    rows = frame.rename(columns={"TimeGenerated": "at", "Service": "series", "p95": "value"})
-    return charts.lines(rows, range_, unit="ms (p95)", markers=markers, format_=",.0f")
+    return charts.rate(frame if ended.empty else ended, range_, **drawn)  # type: ignore[arg-type]
 
 
 ALL: tuple[Chart, ...] = (
     Chart(
         name="request_rate",
         title="Requests",
+        unit="a minute",
         figure=rate,
         empty="No request arrived in this range: choose a longer one, or send a test request.",
+        compares=COMPARISONS,
     ),
     Chart(
         name="latency",
         title="Latency in the container",
-        figure=latency,
+        unit="ms",
+        figure=charts.latency,
         empty="No request arrived in this range, so there is no latency to show.",
+        compares=COMPARISONS,
     ),
     Chart(
         name="errors_by_code",
         title="Failed requests by true code",
+        unit="a step",
         figure=charts.codes,
         empty="No failed request was seen in this range.",
+        compares=("the period before",),
+    ),
+    Chart(
+        name="replicas",
+        title="Replicas and how many are busy",
+        unit="replicas",
+        figure=charts.replicas,
+        empty="No replica answered in this range.",
+    ),
+    Chart(
+        name="latency_split",
+        title="Where the time goes",
+        unit="ms on average",
+        figure=charts.split,
+        empty="No request arrived in this range, so there is no time to split.",
+    ),
+    Chart(
+        name="latency_heat",
+        title="How long requests take",
+        unit="ms, stronger colour = more requests",
+        figure=charts.heat,
+        empty="No request arrived in this range, so there is no latency to show.",
     ),
 )
+MAIN = ALL[:3]
+"""What a glance at one service needs."""
 
 
-def card(
-    chart: Chart,
-    range_: ranges.Range,
-    *,
-    services: Sequence[str],
-    ours: bool,
-    markers: Iterable[charts.Marker] = (),
-    every: str | None = None,
-) -> None:
+def grid(shown: Sequence[Chart], asked: Asked, *, every: str | None = None) -> None:
+    """Draw charts beside and beneath each other, all at once: none waits for another."""
+    with st.grid(2, min_column_width=440, gap="small"):
+        for chart in shown:
+            with st.container(border=True, gap="xsmall"):
+                card(chart, asked, every=every)
+
+
+def card(chart: Chart, asked: Asked, *, every: str | None = None) -> None:
     """Draw one chart; with `every` it asks again by itself, and only it is drawn anew."""
-    draw = st.fragment(_draw, parallel=every is None, run_every=every)
-    draw(chart, range_, services=tuple(services), ours=ours, markers=tuple(markers))
+    st.fragment(_draw, parallel=True, run_every=every)(chart, asked)
 
 
-def markers(range_: ranges.Range, services: Sequence[str]) -> list[charts.Marker]:
-    """What the desk changed in the range, to be drawn on every chart."""
-    return marked(context.services().monitoring.changes(range_.span, services=services), range_)
+def bands(range_: ranges.Range, services: Sequence[str]) -> tuple[charts.Band, ...]:
+    """What happened in the range, to be drawn on every chart."""
+    return tuple(monitoring_events.bands(monitoring_events.happened(range_, services), range_))
 
 
-def marked(changes: Iterable[Operation], range_: ranges.Range) -> list[charts.Marker]:
-    """A line for each change, oldest first; those close together share one label, so that none covers another."""
-    groups: list[list[Operation]] = []
-    for one in changes:
-        if groups and _began(one) - _began(groups[-1][-1]) <= range_.duration * LABEL_SHARE:
-            groups[-1].append(one)
-        else:
-            groups.append([one])
-    middle = range_.start + range_.duration / 2
-    return [marker for group in groups for marker in _lines_of(group, is_late=_began(group[-1]) >= middle)]
-
-
-def _lines_of(group: list[Operation], *, is_late: bool) -> Iterator[charts.Marker]:
-    """The lines of one group; its label points to the chart's middle, where its edge cannot cut it off."""
-    words = {MARKER_WORDS.get(one.kind, "change") for one in group}
-    word = words.pop() if len(words) == 1 else "changes"
-    label = f"{word} ×{len(group)}" if len(group) > 1 else word
-    labelled = group[0] if is_late else group[-1]
-    for one in group:
-        yield charts.Marker(at=_began(one), label=label if one is labelled else "", is_label_left=is_late)
-
-
-def _began(one: Operation) -> datetime:
-    return one.started_at or one.requested_at
-
-
-def changes(range_: ranges.Range, services: Sequence[str]) -> None:
-    """List what the dotted lines of the charts stand for."""
-    found = context.services().monitoring.changes(range_.span, services=services)
-    if not found:
-        return
-    with st.expander(
-        f"{len(found)} {'change' if len(found) == 1 else 'changes'} by the desk in this range: the dotted lines",
-        icon=":material/timeline:",
-    ):
-        for one in reversed(found):
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                st.caption(times.absolute(_began(one)), width="content")
-                states.badge(operation_words.state(one))
-                st.markdown(operation_words.escaped(f"{one.title}, by {one.person_name}"), width="content")
-                navigation.link("operations", "Open", operation=one.id)
-
-
-def _draw(
-    chart: Chart,
-    range_: ranges.Range,
-    *,
-    services: tuple[str, ...],
-    ours: bool,
-    markers: tuple[charts.Marker, ...],
-) -> None:
+def _draw(chart: Chart, asked: Asked) -> None:
+    if asked.range_.name in ranges.NAMES:
+        # A card that refreshes itself moves on with the clock.
+        asked = replace(asked, range_=ranges.last(asked.range_.name, now=context.now()))
+    key = f"chart-{chart.name}"
     with errors.explained():
-        if range_.name in ranges.NAMES:
-            # A card that refreshes itself moves on with the clock.
-            range_ = ranges.last(range_.name, now=context.now())
-        table = context.services().monitoring.chart(chart.name, range_.span, services=services, include_ours=ours)
+        table = _ask(chart, asked)
+        trust = context.services().monitoring.trust(asked.services)
+        _title(chart)
         if table.partial:
             st.warning(f"This is not all of it: {operation_words.escaped(table.partial)}")
         frame: pd.DataFrame = table.frame()
-        charts.draw(
-            chart.figure(frame, range_, markers=markers),
-            key=f"chart-{chart.name}",
-            title=chart.title,
-            alt=f"{chart.title} of {', '.join(services) or 'all services'}, {range_.label.lower()}.",
-            blind_to=BLIND_SPOTS[chart.name],
-            query=table.query,
-            empty=chart.empty,
-        )
+        figure = _figure(chart, asked, frame)
+        if any(len(trace["x"]) for trace in figure.data):
+            _plot(figure, key=key, alt=f"{chart.title} of {asked.of_whom}, {asked.range_.label.lower()}.")
+        else:
+            with st.container(height=charts.HEIGHT, vertical_alignment="center", horizontal_alignment="center"):
+                st.markdown(f":material/show_chart: {_empty(chart, trust)}", width="content")
+        for sentence in _notes(chart, asked, frame):
+            st.caption(f":material/visibility_off: {operation_words.escaped(sentence)}")
+        monitoring_trust.line(trust)
         sources.live(read_at=context.now(), seconds=table.took_seconds)
+        monitoring_query.beneath(table.query, span=asked.range_.span, key=key)
+
+
+def _title(chart: Chart) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"**{chart.title}** :small[:gray[{chart.unit}]]", width="content")
+        if chart.name == "errors_by_code":
+            monitoring_codes.explained()
+
+
+def _ask(chart: Chart, asked: Asked) -> Table:
+    monitoring = context.services().monitoring
+    if chart.name == "errors_by_code":
+        return monitoring.errors(asked.range_.span, services=asked.services, include_ours=asked.ours)
+    if chart.name == "latency_split":
+        return monitoring.latency_split(asked.range_.span, services=asked.services)
+    return monitoring.chart(chart.name, asked.range_.span, services=asked.services, include_ours=asked.ours)
+
+
+def _empty(chart: Chart, trust: Trust) -> str:
+    if trust.services and len(trust.insights_off) == len(trust.services):
+        return "No telemetry: Application Insights is off."
+    return chart.empty
+
+
+def _figure(chart: Chart, asked: Asked, frame: pd.DataFrame) -> go.Figure:
+    draw = partial(chart.figure, range_=asked.range_, bands=asked.bands)
+    if asked.compare not in chart.compares:
+        return draw(frame)
+    if asked.compare == "the period before":
+        earlier = _ask(chart, replace(asked, range_=asked.range_.before)).frame()
+        return draw(frame, before=charts.moved(earlier, asked.range_.duration))
+    if asked.compare == "versions" and len(asked.services) == 1:
+        ran = context.services().monitoring.versions(asked.services[0], asked.range_.span)
+        return draw(labelled(frame, ran).drop(columns="Service").rename(columns={"Version": "Service"}))
+    return draw(frame)
+
+
+def _notes(chart: Chart, asked: Asked, frame: pd.DataFrame) -> list[str]:
+    """What this chart cannot see or does not draw."""
+    is_split = chart.name == "latency_split"
+    found = [
+        _split_in_words(frame)
+        if is_split
+        else context.services().monitoring.blind_spot(chart.name, services=asked.services)
+    ]
+    if asked.compare and asked.compare not in chart.compares:
+        found.append(f"This chart is not compared with {asked.compare}.")
+    if asked.compare == "versions" and len(asked.services) != 1 and asked.compare in chart.compares:
+        found.append("Versions are compared within one service: choose one.")
+    return [sentence for sentence in found if sentence]
+
+
+def _split_in_words(frame: pd.DataFrame) -> str:
+    source = charts.split_source(frame)
+    if not source:
+        return ""
+    n = int(frame.loc[frame["Source"] == source, "n"].sum())
+    if source == "container":
+        return (
+            f"Only the total, of {n:,} requests in the containers' telemetry, which does not tell model time from the rest. "
+            "Container Insights, a probe or a test request does."
+        )
+    names = {"front end": "the front end's log", "probe": "our probes", "test": "our test requests"}
+    return f"Measured by {names[source]}, n = {n:,}."
+
+
+def _plot(figure: go.Figure, *, key: str, alt: str) -> None:
+    is_touched = "Mobi" in (st.context.headers.get("User-Agent") or "")
+    # A finger that wants to scroll past a chart must not choose a range in it.
+    figure.update_layout(dragmode=False if is_touched else "select")
+    st.plotly_chart(
+        figure,
+        key=key,
+        alt=alt,
+        config={"displaylogo": False, "displayModeBar": False},
+        on_select=partial(_brushed, key),
+        selection_mode="box",
+    )
+
+
+def _brushed(key: str) -> None:
+    """What was brushed becomes the range of every chart, and of the address."""
+    boxes = st.session_state[key]["selection"]["box"]
+    if not boxes:
+        return
+    zone = context.zone()
+    start, end = sorted(pd.Timestamp(at).tz_localize(zone).to_pydatetime() for at in boxes[0]["x"])
+    ranges.zoom(start, end)
+    st.rerun()

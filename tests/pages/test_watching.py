@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,10 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from dashboard.ui import charts, connection_facts, ranges, traffic_charts
+from dashboard.ui import charts, connection_facts, monitoring_events, palette, ranges, traffic_charts
 from services.access import COMMANDS
 from services.azureml.types import Problem, Service
+from services.incident_records import IncidentRange
 from services.operations.records import Operation
 from services.storage import mirror
 from tests.pages.conftest import OpenPage
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from services.bootstrap import Desk
 
 NOW = datetime.now(UTC)
+RANGE = ranges.last("1h", now=NOW)
 
 
 def put(desk: Desk, name: str, *, state: str = "Healthy", **facts: Any) -> None:
@@ -101,6 +104,11 @@ def change(at: datetime, *, kind: str = "service.deploy") -> Operation:
         leg=1,
         follows=None,
     )
+
+
+def rate_of(at: datetime) -> pd.DataFrame:
+    """One service's rate at one time."""
+    return pd.DataFrame([{"TimeGenerated": pd.Timestamp(at), "Service": "wine", "n": 10, "perMinute": 2.0}])
 
 
 def text_of(page: Any) -> str:
@@ -190,15 +198,21 @@ def test_charts_of_a_silent_workspace_have_words_and_their_query(open_page: Open
     assert "No request arrived in this range" in shown
     assert "No failed request was seen in this range" in shown
     assert "are not in this telemetry" in shown
+    assert "No row was received in the last day" in shown
     queries = [code.value for code in page.code if "Requests" in code.value]
-    assert len(queries) >= 3
+    assert len(queries) == len(traffic_charts.ALL) + 1
     assert all('"never-called"' in query for query in queries)
 
 
 def test_a_service_that_charts_cannot_see_is_named(open_page: OpenPage, desk: Desk) -> None:
     put(desk, "dark-dev", configuration={"enable_app_insights": False})
 
-    assert "Application Insights is off for dark-dev" in text_of(open_page("monitoring"))
+    among = text_of(open_page("monitoring")).replace("\\", "")
+    alone = text_of(open_page("monitoring", services="dark-dev")).replace("\\", "")
+
+    assert "Application Insights is off for dark-dev: no telemetry, which is not zero" in among
+    assert alone.count("No telemetry: Application Insights is off.") == len(traffic_charts.ALL)
+    assert "No request arrived" not in alone
 
 
 @pytest.mark.parametrize("query", [{"range": "nonsense"}, {"services": "gone-meanwhile"}])
@@ -228,23 +242,124 @@ def test_logs_offer_the_worst_services_one_press_each(open_page: OpenPage, desk:
     assert offered == ["read-log-wine-prod", "read-log-wine-dev"]
 
 
-def test_changes_close_together_share_one_label_that_points_to_the_middle() -> None:
+def test_changes_close_together_share_one_flag_and_one_at_the_edge_points_inwards() -> None:
     range_ = ranges.last("1h", now=NOW)
-    early, late = range_.start + timedelta(minutes=6), range_.end - timedelta(minutes=6)
+    early, late = range_.start + timedelta(minutes=6), range_.end - timedelta(minutes=3)
     changes = [change(at) for at in (early, early + timedelta(minutes=1), late, late + timedelta(minutes=1))]
 
-    markers = traffic_charts.marked([*changes, change(late + timedelta(minutes=2), kind="keys.set")], range_)
+    events = monitoring_events.of([*changes, change(late + timedelta(minutes=2), kind="keys.set")], [], now=NOW)
+    bands = monitoring_events.bands(events, range_)
 
-    assert [marker.label for marker in markers] == ["", "deployed ×2", "changes ×3", "", ""]
-    assert [marker.is_label_left for marker in markers] == [False, False, True, True, True]
+    assert [band.label for band in bands] == ["1–2 deployed", "", "3–5 changes", "", ""]
+    assert [band.is_label_left for band in bands] == [False, False, True, True, True]
+
+
+def test_a_change_is_a_range_and_what_has_not_ended_lasts_until_now() -> None:
+    began = NOW - timedelta(minutes=20)
+    ended = replace(change(began), ended_at=began + timedelta(minutes=4))
+    running = replace(change(NOW - timedelta(minutes=2)), ended_at=None, state="running")
+    incident = IncidentRange(id="INC-3", title="wine is failing", start=NOW - timedelta(minutes=9), end=None)
+
+    events = monitoring_events.of([ended, running], [incident], now=NOW)
+
+    assert [(event.number, event.word, event.end - event.start) for event in events] == [
+        (1, "deployed", timedelta(minutes=4)),
+        (2, "incident", timedelta(minutes=9)),
+        (3, "deployed", timedelta(minutes=2)),
+    ]
+    drawn = charts.rate(rate_of(began), ranges.last("1h", now=NOW), bands=monitoring_events.bands(events, RANGE)).layout
+    assert next(shape.x1 - shape.x0 for shape in drawn.shapes if shape.type == "rect") == timedelta(minutes=4)
+
+
+def test_both_legs_of_a_rotation_are_one_range() -> None:
+    first = replace(change(NOW - timedelta(minutes=30), kind="keys.rotate_idle"), arguments={"rotation": "r1"})
+    second = replace(change(NOW - timedelta(minutes=5), kind="keys.rotate_other"), arguments={"rotation": "r1"})
+
+    (event,) = monitoring_events.of([first, second], [], now=NOW)
+
+    assert (event.word, event.end - event.start) == ("rotation", timedelta(minutes=25))
+
+
+def test_an_update_of_replicas_alone_is_a_scale_change() -> None:
+    def updated(*fields: str) -> Operation:
+        plan = {"changes": [{"field": field} for field in fields]}
+        return replace(change(NOW, kind="service.update"), plan=plan)
+
+    scaled, mixed = updated("autoscale_min_replicas", "num_replicas"), updated("num_replicas", "cpu_cores")
+
+    assert [event.word for event in monitoring_events.of([scaled], [], now=NOW)] == ["scaled"]
+    assert [event.word for event in monitoring_events.of([mixed], [], now=NOW)] == ["changed"]
 
 
 def test_a_few_failures_are_counted_in_whole_numbers() -> None:
-    range_ = ranges.last("1h", now=NOW)
-    frame = pd.DataFrame({"TimeGenerated": [pd.Timestamp(range_.start)], "Code": [502], "n": [2]})
+    frame = pd.DataFrame({"TimeGenerated": [pd.Timestamp(RANGE.start)], "Code": [502], "n": [2]})
 
-    assert charts.codes(frame, range_).layout.yaxis.dtick == 1
-    assert charts.codes(frame.assign(n=900), range_).layout.yaxis.dtick is None
+    assert charts.codes(frame, RANGE).layout.yaxis.dtick == 1
+    assert charts.codes(frame.assign(n=900), RANGE).layout.yaxis.dtick is None
+
+
+def test_failures_are_stacked_by_code_and_by_who_saw_them() -> None:
+    seen = [(503, "front end", 4), (502, "front end", 1), (502, "container", 3), (0, "probe", 2), (200, "container", 5)]
+    frame = pd.DataFrame(
+        [
+            {"TimeGenerated": pd.Timestamp(RANGE.start), "Code": code, "Source": source, "n": n}
+            for code, source, n in seen
+        ]
+    )
+
+    bars = charts.codes(frame, RANGE).data
+
+    assert {bar.name: bar.y[0] for bar in bars} == {
+        "502 container": 3,
+        "502 front end": 1,
+        "503 front end": 4,
+        "failed inside a 200 container": 5,
+        "no answer probe": 2,
+    }
+    assert len({(bar.marker.color, bar.marker.pattern.shape) for bar in bars}) == len(bars)
+
+
+def test_the_period_before_is_dashed_on_the_axis_of_this_one() -> None:
+    before = charts.moved(rate_of(RANGE.before.start), RANGE.duration)
+
+    dashed, solid = charts.rate(rate_of(RANGE.start), RANGE, before=before).data
+
+    assert (dashed.name, dashed.line.dash, solid.line.dash) == ("wine, period before", palette.BEFORE, "solid")
+    assert dashed.line.color == solid.line.color
+    assert dashed.x[0] == solid.x[0]
+
+
+def test_the_split_is_of_a_source_that_can_tell_it_and_weighs_services_by_their_requests() -> None:
+    at = pd.Timestamp(RANGE.start)
+    columns = ["TimeGenerated", "Service", "Source", "n", "model", "rest", "total"]
+    container = [(at, "wine", "container", 900, None, None, 30.0)]
+    probes = [(at, "wine", "probe", 3, 10.0, 2.0, 12.0), (at, "iris", "probe", 1, 30.0, 6.0, 36.0)]
+
+    with_probes = pd.DataFrame([*container, *probes], columns=columns)
+    without = pd.DataFrame(container, columns=columns)
+
+    assert [list(bar.y) for bar in charts.split(with_probes, RANGE).data] == [[15.0], [3.0]]
+    (alone,) = charts.split(without, RANGE).data
+    assert (alone.name, list(alone.y)) == ("in the container, not split", [30.0])
+
+
+def test_the_heat_map_leaves_a_step_without_telemetry_empty() -> None:
+    frame = pd.DataFrame(
+        {
+            "TimeGenerated": [pd.Timestamp(RANGE.start)] * 2,
+            "FromMs": [0.0, 100.0],
+            "ToMs": [1.0, 158.49],
+            "n": [9, 99],
+        }
+    )
+
+    (heat,) = charts.heat(frame, RANGE).data
+
+    first, second = [row[0] for row in heat.z], [row[1] for row in heat.z]
+    assert [value for value in first if not pd.isna(value)] == [1.0, 2.0]
+    assert all(pd.isna(value) for value in second)
+    assert len(heat.y) == len(heat.z) + 1
+    assert heat.y[0] > 0
 
 
 def test_every_command_has_words_in_the_table_of_roles(open_page: OpenPage) -> None:

@@ -1,34 +1,14 @@
-"""What stands around the charts: which services they are blind to, and the figures of the range as a table."""
+"""The range in figures: a row per service, beside the charts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import streamlit as st
-
-from dashboard import navigation
-from dashboard.ui import errors, headings, ranges, tables, times
+from dashboard.ui import errors, headings, monitoring_query, ranges, tables, times
 
 if TYPE_CHECKING:
     from services.bootstrap import Desk
-
-MOST_NAMED = 6
-
-
-def show(desk: Desk, services: Sequence[str]) -> None:
-    """Say for which services nothing can be seen, because their Application Insights is off."""
-    off = desk.monitoring.insights_off(services)
-    if not off:
-        return
-    named = ", ".join(off[:MOST_NAMED]) + (f" and {len(off) - MOST_NAMED} more" if len(off) > MOST_NAMED else "")
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(
-            f":orange-badge[:material/visibility_off: blind] Application Insights is off for {named}: "
-            "these charts cannot see them.",
-            width="content",
-        )
-        navigation.link("service", f"Turn it on for {off[0]}", name=off[0], view="Configuration")
 
 
 def table(desk: Desk, range_: ranges.Range, services: Sequence[str], *, ours: bool) -> None:
@@ -71,5 +51,4 @@ def table(desk: Desk, range_: ranges.Range, services: Sequence[str], *, ours: bo
             },
             empty="Telemetry has no request of these services in this range.",
         )
-        with st.expander("Query", icon=":material/code:", key="figures-query"):
-            st.code(found.query, language=None, wrap_lines=True)
+        monitoring_query.beneath(found.query, span=range_.span, key="figures")
