@@ -153,7 +153,9 @@ def _open(question: _Question) -> None:
     # Only one dialog can be open: an earlier one that was left by going to another screen is forgotten.
     for name in [name for name in st.session_state if str(name).endswith("-asking")]:
         del st.session_state[name]
-    st.session_state.pop(question.of("error"), None)
+    # Asked anew is meant anew, also a moment after the last time; two clicks on one question have one id.
+    for name in ("error", "id", "used"):
+        st.session_state.pop(question.of(name), None)
     st.session_state[question.of("asking")] = True
 
 

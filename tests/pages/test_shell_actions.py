@@ -130,3 +130,13 @@ def test_who_may_not_sees_the_button_greyed_out_with_the_role_it_needs(screen: C
 
     assert at.button(key="delete").disabled
     assert "operator" in at.button(key="delete").help
+
+
+def test_a_question_asked_again_at_once_is_another_operation(screen: Callable[..., AppTest]) -> None:
+    at = screen("operator")
+
+    for _ in range(2):
+        at.button(key="delete").click().run()
+        at.button(key="delete-confirm").click().run()
+
+    assert len({operation_id for _, _, operation_id in _ran(at)}) == 2
