@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import context, identity, reads
-from dashboard.ui import errors, times
+from dashboard.ui import errors, faults_bar, times
 from services.access import Person
 from services.errors import Invalid, Unavailable
 
@@ -99,6 +99,7 @@ def bars(title: str) -> None:
         if not part.is_well:
             look = st.error if part.name == "worker" else st.warning
             look(part.sentence, icon=":material/heart_broken:")
+    faults_bar.show()
 
 
 @st.fragment(run_every="5s")

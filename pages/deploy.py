@@ -26,6 +26,7 @@ if operation_id:
     st.stop()
 
 deploy_draft.begin()
+deploy_draft.say_why()
 changing = deploy_draft.get("changing")
 wanted, unread = deploy_draft.wanted()
 deployments = context.services().deployments

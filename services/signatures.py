@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from services.monitoring.code_map import DIED, RAN_OUT, SCRIPT_RAISED, SOFT
+
 Source = Literal["azure", "container"]
 """Who wrote a text: Azure (the error of a service or operation, its log), or the container (its log, its init's)."""
 
@@ -211,7 +213,7 @@ SIGNATURES: tuple[Signature, ...] = (
         does="raise container timeout",
         label="Raise the limit",
         texts=_texts(r"\bScoring timeout after (?P<limit>\d+) ms\b", r"^[\w.]*UserScriptTimeout\b"),
-        failures=("script ran out of time",),
+        failures=(RAN_OUT,),
         hides=frozenset({"scoring-timeout", "out-of-memory", "run-raised"}),
     ),
     Signature(
@@ -289,7 +291,10 @@ SIGNATURES: tuple[Signature, ...] = (
         "before.",
         does="see failures",
         label="See the failures",
-        failures=("script raised",),
+        # As the server logs it; an init() that raises ends in the same class, but not in handle_score.
+        texts=_texts(r"in handle_score\n(?:[^\n]*\n){1,8}?[\w.]*UserScriptException: Caught an unhandled exception"),
+        sources=CONTAINER,
+        failures=(SCRIPT_RAISED,),
     ),
     Signature(
         id="replica-died",
@@ -298,7 +303,7 @@ SIGNATURES: tuple[Signature, ...] = (
         remedy="The container's log says why it ended. If nothing is written there, it was killed: look at its memory.",
         does="raise memory",
         label="Raise the memory",
-        failures=("replica died",),
+        failures=(DIED,),
     ),
     Signature(
         id="queue-full",
@@ -349,7 +354,7 @@ SIGNATURES: tuple[Signature, ...] = (
         remedy="See what the bodies say. Let run() raise, or answer with a code of its own, so that callers notice.",
         does="see failures",
         label="See the failures",
-        failures=("success whose body is an error",),
+        failures=(SOFT,),
         at_least=5,
     ),
 )

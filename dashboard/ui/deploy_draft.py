@@ -6,7 +6,8 @@ secret is only ever the value of its widget: the draft says that there is one, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -14,14 +15,16 @@ import yaml
 from streamlit.errors import StreamlitAPIException
 
 from dashboard import context
-from dashboard.ui import filters
+from dashboard.ui import filters, operation_words
 from services.azureml.fields import FIELDS, Field, Target, find, for_target, form_defaults
 from services.errors import Invalid
 from services.planning import environments
 from services.planning.access_rules import check_own_key
+from services.planning.additions import with_packages, with_variables
 from services.planning.certificates import check_certificate
 from services.planning.problems import Problem
 from services.planning.wanted import SEALED, CodeRef, EnvironmentRef, Wanted, is_scaler_field
+from services.scrubbing import HIDDEN
 
 STARTS = ("model", "service", "copy")
 """What an address may start a draft from."""
@@ -59,6 +62,7 @@ EMPTY: dict[str, Any] = {
     "anonymous": False,
     "redeploy": False,
     "changing": None,
+    "filled": "",
 }
 
 
@@ -95,6 +99,42 @@ def begin() -> None:
     if not asked and get("start"):
         # Coming back from another screen: the address says again what the draft is about.
         _say_in_address(get("start"))
+
+
+def prefill(
+    service: str,
+    *,
+    operation: str | None = None,
+    packages: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
+    why: str,
+) -> None:
+    """Begin with what a service is, or with what an operation on it wanted, and with what a remedy adds; for a callback.
+
+    The environment becomes a file, since what is registered cannot be changed.
+    """
+    desk = context.services()
+    asked = desk.operations.get(operation).arguments.get("wanted") if operation else None
+    start = Wanted.from_json(asked) if asked else desk.deployments.wanted_now(service)
+    values = of(start)
+    if packages or variables:
+        document = _document(start, service)
+        if document is None:
+            raise Invalid(
+                "The environment of this service is not known here as a whole, so nothing can be added to it: choose one "
+                "on Deploy."
+            )
+        changed = with_variables(with_packages(document, packages), variables or {})
+        name = start.environment.name if start.environment else ""
+        values |= _environment_of(EnvironmentRef(name=name, document=changed))
+    load({**values, "changing": service if desk.webservices.find(service) else None, "filled": why})
+    put("start", ("service", service))
+
+
+def say_why() -> None:
+    """Say what was filled in for somebody, until the draft is another one."""
+    if why := get("filled"):
+        st.info(f"Filled in, and not launched yet. {operation_words.escaped(why)}", icon=":material/healing:")
 
 
 def clear() -> None:
@@ -305,6 +345,24 @@ def _environment_of(environment: EnvironmentRef | None) -> dict[str, Any]:
         "environment_text": yaml.safe_dump(dict(conda), sort_keys=False),
         "variables": _lines(environment.document.get("environmentVariables") or {}),
     }
+
+
+def _document(wanted: Wanted, service: str) -> Mapping[str, Any] | None:
+    """The whole document of an environment, from where it can be deployed again; None when nobody has all of it."""
+    chosen, desk = wanted.environment, context.services()
+    if chosen is None or chosen.document is not None:
+        return chosen.document if chosen else None
+    for listed in desk.webservices.environments():
+        if (listed.name, listed.version) == (chosen.name, chosen.version):
+            return listed.document
+    bundle, live = desk.deployments.bundle(service), desk.webservices.find(service)
+    kept = bundle.wanted.environment if bundle else None
+    documents = (
+        kept.document if kept and kept.name == chosen.name else None,
+        live.service.environment if live and live.service.environment_name == chosen.name else None,
+    )
+    # What was scrubbed can be read and compared, and not deployed from.
+    return next((found for found in documents if found and HIDDEN not in json.dumps(found)), None)
 
 
 def _environment(problems: list[Problem]) -> EnvironmentRef | None:

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from dashboard import actions, context, navigation, reads_operations
-from dashboard.ui import operation_words, tables, times
+from dashboard import actions, context, navigation, reads_causes, reads_operations
+from dashboard.ui import causes, operation_words, tables, times
 from services.azureml import fields
 from services.errors import Invalid
 from services.files import FETCHED_KEPT_FOR
@@ -35,6 +35,8 @@ def trouble(found: Operation) -> None:
     if azure:
         with st.expander("What Azure said", icon=":material/cloud:"):
             st.code(azure, language=None, wrap_lines=True)
+    if found.subject_kind == "service":
+        causes.show(reads_causes.of_operation(found.id), key=f"causes-{found.id}", title=False)
 
 
 def steps(found: Operation, lines: list[Line]) -> None:

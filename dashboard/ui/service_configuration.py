@@ -9,7 +9,16 @@ from typing import Any
 import streamlit as st
 
 from dashboard import actions, context, navigation, reads_services
-from dashboard.ui import headings, operation, service_fields, service_plan, service_switches, service_words, tables
+from dashboard.ui import (
+    headings,
+    operation,
+    operation_words,
+    service_fields,
+    service_plan,
+    service_switches,
+    service_words,
+    tables,
+)
 from services.planning.plan import Plan
 from services.planning.problems import Problem
 from services.planning.wanted import Wanted, settled
@@ -39,6 +48,8 @@ def show(listed: ListedService) -> None:
     edits = service_fields.edits(now)
     wanted = _wanted(now, edits)
     problems = context.services().deployments.check(wanted) if edits else []
+    if why := service_fields.filled(listed.service.name):
+        st.info(f"Filled in, and not applied yet. {operation_words.escaped(why)}", icon=":material/healing:")
     service_fields.show(now, wanted, problems)
     if edits:
         _apply(wanted, problems)

@@ -46,9 +46,21 @@ def edits(now: Wanted) -> dict[str, Any]:
     return kept
 
 
+def fill_in(service: str, values: Mapping[str, Any], *, why: str) -> None:
+    """Type these values for somebody, who sees why and applies them or not; for a callback."""
+    _kept(service).update(values)
+    st.session_state[f"filled-{service}"] = why
+
+
+def filled(service: str) -> str:
+    """Why something is filled in; empty when nobody but the person typed."""
+    return str(st.session_state.get(f"filled-{service}", "")) if _kept(service) else ""
+
+
 def discard(service: str) -> None:
     """Forget what was typed."""
     st.session_state.pop(f"edits-{service}", None)
+    st.session_state.pop(f"filled-{service}", None)
     _begin_tags(service)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import reads_services
+from dashboard import reads_causes, reads_services
 from dashboard.ui import (
+    causes,
+    errors,
     headings,
     operation,
     operation_words,
@@ -22,6 +24,7 @@ from services.webservices import ListedService
 def show(listed: ListedService) -> None:
     """Show it."""
     _state(listed)
+    causes_shown = st.container()
     operation.running(subject=listed.service.name, ended=reads_services.forget)
     _hour(listed)
     _last_change(listed)
@@ -47,6 +50,9 @@ def show(listed: ListedService) -> None:
         empty="No change of state has been seen yet.",
     )
     sources.show(read_at=listed.read_at)
+    # Last, since it asks Azure: everything else is on the screen by then.
+    with causes_shown, errors.explained():
+        causes.show(reads_causes.of_service(listed.service.name))
 
 
 def _state(listed: ListedService) -> None:

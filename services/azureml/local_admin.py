@@ -42,6 +42,7 @@ class LocalAdmin:
     def __init__(self, connection: Path) -> None:
         """`connection` is the workspace's connection file; what is needed here lies beside it."""
         self._file = connection.with_name(FILE)
+        self._client = httpx.Client(timeout=DEADLINE_SECONDS, trust_env=False)
 
     def faults(self) -> list[Fault]:
         """What goes wrong on purpose now, what ends first in front."""
@@ -59,8 +60,7 @@ class LocalAdmin:
     def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         url, token = self._where()
         try:
-            with httpx.Client(timeout=DEADLINE_SECONDS, trust_env=False) as client:
-                answer = client.request(method, url + path, json=body, headers={"Authorization": f"Bearer {token}"})
+            answer = self._client.request(method, url + path, json=body, headers={"Authorization": f"Bearer {token}"})
         except httpx.HTTPError as error:
             raise Unavailable(
                 f"The local workspace's admin API does not answer ({type(error).__name__}): is the workspace running?"
