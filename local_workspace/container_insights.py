@@ -69,7 +69,9 @@ class ContainerInsights:
         self._identity = identity
         self._write = write
         self._watched: dict[str, Watched] = {}
-        self._told: frozenset[str] = frozenset()
+        self._told: set[str] = set()
+        self._arrived: Sequence[Any] = ()
+        self._lost = 0
         self._served: dict[str, Served] = {}
         self._rows: list[dict[str, Any]] = []
         self._next_scale = 0.0
@@ -97,35 +99,37 @@ class ContainerInsights:
                 log.exception("The containers' logs could not be collected")
 
     def _look(self) -> None:
+        lines = self._fetch()
+        # Looked up after the lines were fetched: whoever has one is there by now, or was a moment ago.
         now = {watched.service: watched for watched in watched_services(self._state)}
-        if now.keys() != self._told:
-            self._scoring.set_logged(now.keys())
-            self._told = frozenset(now)
-        if not now and not self._watched:
-            return
-        # A service deleted a moment ago has lines that wait.
-        self._watched |= now
-        self._fetch()
-        if time.monotonic() >= self._next_scale:
+        others = {row["name"] for row in self._state.rows("SELECT name FROM services")} - now.keys()
+        if others != self._told:
+            self._scoring.set_unlogged(others)
+            self._told = others
+        known = self._watched | now
+        self._watched = now
+        self._rows += [self._row(known[name], access_document(name, line)) for name, line in lines if name in known]
+        if now and time.monotonic() >= self._next_scale:
             self._next_scale = time.monotonic() + SCALE_SECONDS
             for watched in now.values():
                 self._add_scale_line(watched)
         self._send()
-        self._watched = now
 
-    def _fetch(self) -> None:
+    def _fetch(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """Every line that waits, with its service."""
+        lines: list[tuple[str, Mapping[str, Any]]] = []
         left = 1
         while left:
-            taken = self._scoring.take_log(most=LINES_AT_ONCE)
+            taken = self._scoring.take_log(most=LINES_AT_ONCE, arrived=self._arrived)
             if taken is None:
-                return
-            if taken["lost"]:
-                log.error("%s lines of the front end's log were lost: they were not fetched in time", taken["lost"])
-            for service, line in taken["lines"]:
-                watched = self._watched.get(service)
-                if watched is not None:
-                    self._rows.append(self._row(watched, access_document(service, line)))
+                break
+            self._arrived = taken["mark"]
+            if taken["lost"] > self._lost:
+                log.error("%s lines of the front end's log were lost: they waited too long", taken["lost"] - self._lost)
+            self._lost = taken["lost"]
+            lines += taken["lines"]
             left = taken["left"]
+        return lines
 
     def _add_scale_line(self, watched: Watched) -> None:
         counters = self._scoring.counters(watched.service)

@@ -6,7 +6,7 @@ the front end). A `Rollout` is one version of a service as it shall run; its `Re
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -143,11 +143,11 @@ class Scoring(Protocol):
     def counters(self, service: str) -> Mapping[str, Any] | None:
         """`busy_seconds` ever, `slots`, `in_flight` and `waiting` now; None for a service the front end does not know."""
 
-    def set_logged(self, services: Collection[str]) -> None:
-        """Keep the access lines of these services, and of no others, until `take_log` fetches them."""
+    def set_unlogged(self, services: Collection[str]) -> None:
+        """Keep every service's access lines until `take_log` fetches them, but for those of these services."""
 
-    def take_log(self, *, most: int) -> Mapping[str, Any] | None:
-        """The oldest access lines kept (`front_end.access_log.Outbox.take`); None when the front end does not answer."""
+    def take_log(self, *, most: int, arrived: Sequence[Any]) -> Mapping[str, Any] | None:
+        """The oldest access lines that did not arrive yet (`front_end.access_log.Outbox.take`); None = no answer."""
 
     def set_fault(self, service: str, fault: Mapping[str, Any] | None) -> None:
         """Make a running service misbehave on purpose (`{"kind": "slow", "milliseconds": 900}`), or stop it."""

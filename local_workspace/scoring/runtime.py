@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ class Runtime:
         self._services: dict[str, RunningService] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._logged: list[str] = []
+        self._unlogged: list[str] = []
         self._logs = ContainerLogs(folder / "logs")
         self._faults = Faults(self._run_folder)
         self._environments = Environments(data.resolve() / "environments", limit_bytes=environments_limit_bytes)
@@ -141,14 +141,14 @@ class Runtime:
         reply = self._link.ask({"do": "access_log", "service": service, "after": after, "most": most})
         return list(reply or [])
 
-    def set_logged(self, services: Collection[str]) -> None:
-        """Keep the access lines of these services, and of no others, until `take_log` fetches them."""
-        self._logged = sorted(services)
-        self._link.send({"do": "log", "services": self._logged})
+    def set_unlogged(self, services: Collection[str]) -> None:
+        """Keep every service's access lines until `take_log` fetches them, but for those of these services."""
+        self._unlogged = sorted(services)
+        self._link.send({"do": "log", "but": self._unlogged})
 
-    def take_log(self, *, most: int) -> dict[str, Any] | None:
-        """The oldest access lines kept (`front_end.access_log.Outbox.take`); None when the front end does not answer."""
-        reply: dict[str, Any] | None = self._link.ask({"do": "take_log", "most": most})
+    def take_log(self, *, most: int, arrived: Sequence[Any]) -> dict[str, Any] | None:
+        """The oldest access lines that did not arrive yet (`front_end.access_log.Outbox.take`); None = no answer."""
+        reply: dict[str, Any] | None = self._link.ask({"do": "take_log", "most": most, "arrived": list(arrived)})
         return reply
 
     def close(self) -> None:
@@ -191,7 +191,7 @@ class Runtime:
             service.heard(event)
 
     def _announce(self) -> None:
-        self._link.send({"do": "log", "services": self._logged})
+        self._link.send({"do": "log", "but": self._unlogged})
         with self._lock:
             services = list(self._services.values())
         for service in services:

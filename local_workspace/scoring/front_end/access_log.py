@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import deque
+from itertools import islice
 from typing import Any, NamedTuple
 
 CALLER_LEFT = 499
@@ -45,25 +47,37 @@ class AccessLine(NamedTuple):
 
 
 class Outbox:
-    """Lines of the services whose log is wanted, in the order they were written, until they are taken."""
+    """Lines of the services whose log is wanted, in the order they were written, until it is said that they arrived."""
 
     def __init__(self) -> None:
         """Nothing waits."""
+        self._epoch = secrets.token_hex(4)
         self._lines: deque[tuple[str, AccessLine]] = deque()
+        self._before = 0
+        """The number of the line before the first one that waits."""
         self._lost = 0
 
     def put(self, service: str, line: AccessLine) -> None:
         """Keep a line; when nobody takes them, the oldest go."""
         if len(self._lines) >= WAITING_LINES:
             self._lines.popleft()
+            self._before += 1
             self._lost += 1
         self._lines.append((service, line))
 
-    def take(self, most: int) -> dict[str, Any]:
-        """Hand over the oldest lines, each with its service; `left` more wait, `lost` were dropped since the last time."""
-        lines = [(service, line._asdict()) for service, line in (self._lines.popleft() for _ in self._upto(most))]
-        lost, self._lost = self._lost, 0
-        return {"lines": lines, "left": len(self._lines), "lost": lost}
+    def take(self, *, most: int, arrived: list[Any]) -> dict[str, Any]:
+        """The oldest lines, each with its service, but for those that `arrived` (as the answer before named them).
 
-    def _upto(self, most: int) -> range:
-        return range(min(most, len(self._lines)))
+        An answer that is lost on its way is given again. `left` more wait, `lost` were dropped since the front end began.
+        """
+        if arrived and arrived[0] == self._epoch:
+            while self._lines and self._before < arrived[1]:
+                self._lines.popleft()
+                self._before += 1
+        lines = [(service, line._asdict()) for service, line in islice(self._lines, most)]
+        return {
+            "lines": lines,
+            "mark": [self._epoch, self._before + len(lines)],
+            "left": len(self._lines) - len(lines),
+            "lost": self._lost,
+        }

@@ -5,8 +5,8 @@
     {"do": "serve", "service", "names"}                        route to these, drain the others
     {"do": "remove_replica" | "remove_service", "service", "name"}
     {"do": "counters" | "access_log", "ask": n, "service", "after"}   answered with {"ask": n, "reply": …}
-    {"do": "log", "services"}                                  keep the access lines of these to be taken
-    {"do": "take_log", "ask": n, "most"}                       answered with what `Outbox.take` returns
+    {"do": "log", "but"}                                       keep every service's access lines but those of these
+    {"do": "take_log", "ask": n, "most", "arrived"}            answered with what `Outbox.take` returns
 Events: {"event": "listening" | "ready" | "drained" | "stuck", …}. When the workspace's end closes, the front end ends.
 """
 
@@ -30,7 +30,7 @@ class Control(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self._received = b""
         self._outbox = Outbox()
-        self._logged: frozenset[str] = frozenset()
+        self._unlogged: frozenset[str] = frozenset()
 
     def tell(self, message: dict[str, Any]) -> None:
         """Send an event or a reply."""
@@ -58,16 +58,18 @@ class Control(asyncio.Protocol):
             name = wish["name"]
             service = self._services.get(name) or Service(name, self.tell, outbox=self._outbox)
             service.configure(wish["access"], max_concurrent=wish["max_concurrent"])
-            service.logged = name in self._logged
+            # A new one's first lines count too: whoever takes them knows whether its log is wanted.
+            service.logged = name not in self._unlogged
             self._services[name] = service
             return
         if do == "log":
-            self._logged = frozenset(wish["services"])
+            self._unlogged = frozenset(wish["but"])
             for name, service in self._services.items():
-                service.logged = name in self._logged
+                service.logged = name not in self._unlogged
             return
         if do == "take_log":
-            self.tell({"ask": wish["ask"], "reply": self._outbox.take(int(wish["most"]))})
+            taken = self._outbox.take(most=int(wish["most"]), arrived=wish["arrived"])
+            self.tell({"ask": wish["ask"], "reply": taken})
             return
         named = self._services.get(wish["service"])
         if "ask" in wish:
