@@ -15,7 +15,7 @@ from typing import Any
 import anyio.to_thread
 import streamlit as st
 
-from dashboard import routes, routes_records, server_log
+from dashboard import routes, routes_incidents, routes_records, server_log
 from dashboard.ui import errors
 
 LOG = logging.getLogger("desk")
@@ -57,7 +57,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any]]:
 server_log.set_up()
 app = st.App(
     Path(__file__).resolve().parent / "dashboard" / "app.py",
-    routes=[*routes.ROUTES, *routes_records.ROUTES],
+    routes=[*routes.ROUTES, *routes_records.ROUTES, *routes_incidents.ROUTES],
     middleware=routes.MIDDLEWARE,
     exception_handlers=routes.EXCEPTIONS,
     lifespan=lifespan,

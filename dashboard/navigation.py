@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from dashboard import context
+
 PAGES = Path(__file__).resolve().parent.parent / "pages"
 
 BOUND = ("tz", "range", "from", "to")
@@ -27,6 +29,8 @@ class Screen:
     help: str
     section: str
     is_listed: bool = True
+    is_local: bool = False
+    """Whether it makes sense with the local workspace alone."""
 
 
 SCREENS: tuple[Screen, ...] = (
@@ -50,6 +54,21 @@ SCREENS: tuple[Screen, ...] = (
         title="Service",
         icon=":material/dns:",
         help="One service: its state, configuration, access, logs, tests and history.",
+        is_listed=False,
+    ),
+    Screen(
+        section="Operate",
+        name="incidents",
+        title="Incidents",
+        icon=":material/emergency_home:",
+        help="What is open now, and every incident that was, with its timeline and its review.",
+    ),
+    Screen(
+        section="Operate",
+        name="incident",
+        title="Incident",
+        icon=":material/emergency_home:",
+        help="One incident: what may have done it, what happened so far, and its review.",
         is_listed=False,
     ),
     Screen(
@@ -102,6 +121,14 @@ SCREENS: tuple[Screen, ...] = (
         icon=":material/cable:",
         help="Which workspace, which credential, and what it may do.",
     ),
+    Screen(
+        section="Platform",
+        name="faults",
+        title="Faults",
+        icon=":material/science:",
+        help="Make the local workspace fail on purpose, to practise.",
+        is_local=True,
+    ),
 )
 
 
@@ -122,6 +149,8 @@ def sections() -> dict[str, list[st.Page]]:
     """All screens by section, for `st.navigation`."""
     found: dict[str, list[st.Page]] = {}
     for screen in SCREENS:
+        if screen.is_local and not context.settings().is_local:
+            continue
         # A copy: `st.navigation` marks a page as the one to run, and that of two people at a time would run once only.
         found.setdefault(screen.section, []).append(copy(_page(screen.name)))
     return found

@@ -36,6 +36,8 @@ from services.files import Files
 from services.fingerprints import Fingerprints
 from services.health import Health
 from services.incident_notes import IncidentNotes
+from services.incident_report import IncidentReports
+from services.incident_story import Stories
 from services.incidents import Incidents
 from services.inventory import Inventory
 from services.keys import Keys
@@ -107,6 +109,8 @@ class Desk:
     faults: Faults
     incidents: Incidents
     incident_notes: IncidentNotes
+    stories: Stories
+    incident_reports: IncidentReports
     drafts: Drafts
     gateway: Gateway
     databases: tuple[Database, Database]
@@ -204,6 +208,21 @@ def _desk(settings: Settings) -> Desk:
     incidents = Incidents(ledger, operations, webservices, onset, audit, workspace=workspace, clock=clock)
     container_logs = ContainerLogs(live, gateway.mms, webservices, operations, files, clock=clock)
     incident_notes = IncidentNotes(ledger, operations, incidents, audit, workspace=workspace, clock=clock)
+    log_snapshots = LogSnapshots(ledger, mirror, files, operations, workspace=workspace, clock=clock)
+    failure_groups = FailureGroups(ledger, mirror, logs, operations, audit, live=live, workspace=workspace, clock=clock)
+    stories = Stories(
+        incidents,
+        incident_notes,
+        operations,
+        webservices,
+        audit,
+        monitoring,
+        onset,
+        alerts,
+        failure_groups,
+        log_snapshots,
+        clock=clock,
+    )
     return Desk(
         settings=settings,
         clock=clock,
@@ -223,10 +242,8 @@ def _desk(settings: Settings) -> Desk:
         monitoring=monitoring,
         diagnosis=Diagnosis(live, gateway, logs, clock=clock),
         container_logs=container_logs,
-        log_snapshots=LogSnapshots(ledger, mirror, files, operations, workspace=workspace, clock=clock),
-        failure_groups=FailureGroups(
-            ledger, mirror, logs, operations, audit, live=live, workspace=workspace, clock=clock
-        ),
+        log_snapshots=log_snapshots,
+        failure_groups=failure_groups,
         request_inspector=RequestInspector(live, logs, operations, audit),
         traces=Traces(live, logs, operations),
         testing=testing,
@@ -240,6 +257,10 @@ def _desk(settings: Settings) -> Desk:
         faults=Faults(live, _local_admin(settings), operations, clock=clock),
         incidents=incidents,
         incident_notes=incident_notes,
+        stories=stories,
+        incident_reports=IncidentReports(
+            stories, incident_notes, operations, monitoring, audit, workspace=workspace, clock=clock
+        ),
         drafts=Drafts(ledger, operations, workspace=workspace, clock=clock),
         gateway=gateway,
         databases=(ledger, mirror),

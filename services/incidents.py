@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import sqlalchemy as sa
 
 from services.access import Person
+from services.alerts import Alert
 from services.audit import Audit
 from services.clock import Clock
 from services.errors import Conflict, Invalid, NotFound
@@ -37,22 +38,6 @@ from services.webservices import Webservices, stage_rank
 SAME_CLICK = timedelta(seconds=10)
 LOOK_BACK = timedelta(hours=6)
 """How far before it was noticed an incident's first bad request is looked for."""
-
-
-class AlertLike(Protocol):
-    """What of an alert an incident begins with."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def service(self) -> str: ...
-
-    @property
-    def sentence(self) -> str: ...
-
-    @property
-    def opened_at(self) -> datetime: ...
 
 
 class Incidents:
@@ -107,7 +92,7 @@ class Incidents:
             person, title=title, services=[service], severity=severity or self._severity_of([service]), reason=""
         )
 
-    def open_from_alert(self, person: Person, alert: AlertLike, *, severity: int | None = None) -> Incident:
+    def open_from_alert(self, person: Person, alert: Alert, *, severity: int | None = None) -> Incident:
         """Open an incident about what an alert says, or find the open one about the same service."""
         existing = self.open_of(alert.service)
         if existing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import reads_services
-from dashboard.ui import headings, operation_words, service_words, states
+from dashboard.ui import headings, incident_open, operation_words, service_words, states
 from services.webservices import ListedService
 
 
@@ -16,6 +16,7 @@ def show(listed: ListedService) -> None:
         with st.container(width="content"):
             headings.title(service.name, _where(listed))
         st.space("stretch")
+        incident_open.button(service=service.name, key="service-incident")
         st.button("Test", key="go-test", icon=":material/labs:", on_click=_view, args=("Tests",))
     _facts(listed)
     if service.scoring_uri:

@@ -1,0 +1,86 @@
+"""What may have done it: the recent changes, the most suspicious first, each with its reasons and the way back."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import context, navigation, reads_services
+from dashboard.ui import headings, incident_words, redeploy, states, tables, times
+from dashboard.ui.operation_words import escaped
+from services.bundles import Bundle
+from services.incident_story import Story
+from services.onset import RULE
+from services.suspects import Suspect
+
+SHOWN = 5
+GOES_BACK = ("service.deploy", "service.update")
+
+
+def show(story: Story) -> None:
+    """Show them."""
+    headings.section("Suspects", _since(story))
+    if not story.suspects:
+        tables.nothing(
+            "No change through this desk fits: look at what the services call, at their data, and at the cluster."
+            if story.incident.services
+            else "The incident names no service: name one under Change, and its recent changes are ranked here."
+        )
+    for place, suspect in enumerate(story.suspects[:SHOWN], start=1):
+        _suspect(story, suspect, place)
+    for sentence in story.missing:
+        st.caption(f":material/visibility_off: {escaped(sentence)}")
+
+
+def _suspect(story: Story, suspect: Suspect, place: int) -> None:
+    change = suspect.change
+    with st.container(border=True, key=f"suspect-{place}", gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(f"**{place}** {escaped(change.title)}", width="content")
+            if change.state:
+                states.badge(change.state)
+            st.space("stretch")
+            with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
+                if change.kind != "outside":
+                    navigation.link("operations", "Open", icon=":material/checklist:", operation=change.id)
+                if suspect.signature:
+                    navigation.link(
+                        "logs", "The error", icon=":material/error:", view="Failures", group=suspect.signature.id
+                    )
+                if change.kind in GOES_BACK and change.subject_kind == "service" and story.incident.is_open:
+                    _way_back(suspect, place)
+        by = f" by {escaped(change.person)}" if change.person else ""
+        st.caption(
+            f"{times.absolute(change.at)}{by} · {escaped('; '.join(suspect.reasons))}", help=times.hover(change.at)
+        )
+
+
+def _way_back(suspect: Suspect, place: int) -> None:
+    name = suspect.change.subject
+    earlier = before(reads_services.bundles(name), suspect.change.id)
+    redeploy.button(
+        name,
+        key=f"incident-back-{place}",
+        label="Redeploy what ran before",
+        bundle=earlier,
+        look="primary" if place == 1 and context.shown_person().may(redeploy.COMMAND) else "secondary",
+    )
+
+
+def before(bundles: list[Bundle], operation: str) -> Bundle | None:
+    """The bundle that ran before the one an operation deployed; None when that one is not among them."""
+    places = [place for place, bundle in enumerate(bundles) if bundle.operation == operation]
+    older = bundles[places[0] + 1 :] if places else []
+    return next((bundle for bundle in older if bundle.sha256 != bundles[places[0]].sha256), None)
+
+
+def _since(story: Story) -> str:
+    if story.first_bad is None:
+        return (
+            f"The changes before {incident_words.where(story.incident)} was hurt, "
+            f"{times.absolute(story.incident.started_at)}; no failed request is in the telemetry."
+        )
+    first = story.first_bad
+    return (
+        f"The first bad request: {escaped(first.service)} answered {first.code} at {times.absolute(first.at)}. {RULE} "
+        "Closer, related and riskier changes stand higher; it is a hint, not a verdict."
+    )

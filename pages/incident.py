@@ -1,0 +1,56 @@
+"""Incident: one incident: what it is, what may have done it, what happened so far, and its review."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import navigation, reads_incidents
+from dashboard.ui import (
+    errors,
+    filters,
+    headings,
+    incident_header,
+    incident_notes,
+    incident_pulse,
+    incident_review,
+    incident_suspects,
+    incident_timeline,
+    incident_wall,
+    incident_words,
+    operation,
+    tables,
+)
+
+NOW = "Incident"
+SENTENCE = "One incident: what it is, what may have done it, what happened so far, and its review."
+
+incident_id = filters.wanted("id")
+found = reads_incidents.find(incident_id) if incident_id else None
+if found is None:
+    headings.title("Incident", SENTENCE)
+    tables.nothing(
+        f"There is no incident {incident_id} here." if incident_id else "This address does not say which incident.",
+        next_step=lambda: navigation.link("incidents", "All incidents", icon=incident_words.ICON),
+    )
+    st.stop()
+if filters.wanted("wall"):
+    incident_wall.show(found.id)
+    st.stop()
+
+navigation.link("incidents", "All incidents", icon=incident_words.ICON)
+incident_header.show(found)
+view = filters.view("View", [NOW, incident_header.REVIEW])
+if view == incident_header.REVIEW:
+    incident_review.show(found)
+else:
+    incident_pulse.figures(found)
+    for name in found.services:
+        operation.running(subject=name, ended=reads_incidents.forget)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        with errors.explained():
+            incident_suspects.show(reads_incidents.story(found.id))
+        incident_pulse.chart(found)
+    with right:
+        incident_notes.show(found)
+        incident_timeline.show(found)
