@@ -58,6 +58,7 @@ COMMANDS: dict[str, Role] = {
     "failures.assign": Role.OPERATOR,
     "failures.mute": Role.OPERATOR,
     "values.unmask": Role.OPERATOR,
+    "queries.edit": Role.OPERATOR,
     # Services
     "service.deploy": Role.OPERATOR,
     "service.update": Role.OPERATOR,

@@ -55,6 +55,7 @@ from services.operations.leases import Leases
 from services.operations.records import Operation
 from services.probe_rounds import ProbeRounds
 from services.probes import Probes
+from services.queries import Queries
 from services.reading_back import ReadingBack
 from services.registry import Registry
 from services.rehearsal import Rehearsals
@@ -112,6 +113,7 @@ class Desk:
     stories: Stories
     incident_reports: IncidentReports
     drafts: Drafts
+    queries: Queries
     gateway: Gateway
     databases: tuple[Database, Database]
 
@@ -262,6 +264,7 @@ def _desk(settings: Settings) -> Desk:
             stories, incident_notes, operations, monitoring, audit, workspace=workspace, clock=clock
         ),
         drafts=Drafts(ledger, operations, workspace=workspace, clock=clock),
+        queries=Queries(ledger, live, logs, azure, operations, audit, workspace=workspace, clock=clock),
         gateway=gateway,
         databases=(ledger, mirror),
     )

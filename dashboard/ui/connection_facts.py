@@ -24,6 +24,7 @@ WORDS: Mapping[str, str] = {
     "failures.assign": "Say who looks after a failure",
     "failures.mute": "Mute a failure",
     "values.unmask": "Unmask a request's values",
+    "queries.edit": "Run and save one's own queries",
     "service.deploy": "Deploy a service",
     "service.update": "Update a service",
     "service.delete": "Delete a service",

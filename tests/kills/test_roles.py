@@ -19,6 +19,8 @@ from tests.kills.desk_stack import OPERATOR, DeskStack
 
 pytestmark = pytest.mark.slow
 
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
 
 class Bench:
     """What the commands need to be worth refusing: a service, a model, an upload, a rotation, a failed operation."""
@@ -66,6 +68,11 @@ CALLS: dict[str, list[Call]] = {
         lambda b, p: b.desk.testing.try_out(p, b.service, "{}"),
     ],
     "service.make_anonymous": [lambda b, p: b.launch(p, b.anonymous())],
+    "queries.edit": [
+        lambda b, p: b.desk.queries.run(p, "print 1", start=NOON, end=NOON.replace(hour=13)),
+        lambda b, p: b.desk.queries.save(p, "never", "print 1"),
+        lambda b, p: b.desk.queries.delete(p, "never"),
+    ],
     "attention.take": [
         lambda b, p: b.desk.attention.take(p, "any"),
         lambda b, p: b.desk.attention.let_go(p, "any"),
