@@ -244,6 +244,9 @@ def _is_failed(seen: Seen) -> bool:
 
 def _needs_words(seen: Seen) -> bool:
     """Whether failed answers are more than a caller's own mistake now and then."""
+    if any(seen.code in signature.codes for signature in SIGNATURES):
+        # Known, and too few of them.
+        return False
     return seen.code >= 500 or (_is_failed(seen) and seen.n >= FEW)
 
 
