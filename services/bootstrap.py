@@ -238,7 +238,7 @@ def _desk(settings: Settings) -> Desk:
         registry=registry,
         webservices=webservices,
         deployments=deployments,
-        rehearsals=Rehearsals(operations, deployments, Sealed(ledger, folder=settings.keys, clock=clock)),
+        rehearsals=Rehearsals(operations, deployments, Sealed(ledger, folder=settings.keys, clock=clock), live, audit),
         keys=Keys(ledger, operations, webservices, live, gateway.mms, audit, workspace=workspace, clock=clock),
         live=live,
         monitoring=monitoring,

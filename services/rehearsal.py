@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from services.access import Person
+from services.audit import Audit
 from services.bundles import BESIDE_THE_POINT
 from services.deployments import Deployments
 from services.errors import Conflict, Invalid
+from services.live import Live
 from services.operations.desk import Operations
 from services.operations.records import Operation
 from services.operations.rehearse import INPUT, answer_of
+from services.personal_data import mask
 from services.planning.problems import refuse
 from services.planning.wanted import CodeRef, Wanted, digest
 from services.sealed import Sealed
@@ -63,10 +66,14 @@ class Rehearsed:
 class Rehearsals:
     """Start, read."""
 
-    def __init__(self, operations: Operations, deployments: Deployments, sealed: Sealed) -> None:
+    def __init__(
+        self, operations: Operations, deployments: Deployments, sealed: Sealed, live: Live, audit: Audit
+    ) -> None:
         self._operations = operations
         self._deployments = deployments
         self._sealed = sealed
+        self._live = live
+        self._audit = audit
 
     def rehearse(
         self, person: Person, wanted: Wanted, *, operation_id: str | None = None, follows: str | None = None
@@ -117,20 +124,36 @@ class Rehearsals:
         )
 
     def answer(self, person: Person, operation_id: str) -> str | None:
-        """What a reproduced request was answered, for the 15 minutes it is kept sealed; None afterwards."""
+        """What a reproduced request was answered, its values masked, while it is kept sealed; None afterwards."""
         self._operations.check(person, KIND, SUBJECT_KIND, self._operations.get(operation_id).subject)
-        try:
-            return str(self._sealed.open(answer_of(operation_id))["answer"])
-        except Conflict:
-            return None
+        found = self._sealed_answer(operation_id)
+        return None if found is None else mask(found)
+
+    def unmask(self, person: Person, operation_id: str) -> str:
+        """Show the answer's values for a minute: recorded first; a handle to give to `unmasked`."""
+        subject = self._operations.get(operation_id).subject
+        self._operations.check(person, "values.unmask", SUBJECT_KIND, subject)
+        self._audit.record_alone(person, "values.unmask", SUBJECT_KIND, subject, operation=operation_id)
+        return self._live.show(self._sealed_answer(operation_id) or "")
+
+    def unmasked(self, handle: str) -> str | None:
+        """What a handle stands for; None when its minute is over."""
+        shown = self._live.shown(handle)
+        return str(shown.value) if shown else None
 
     def latest(self, wanted: Wanted) -> Rehearsed | None:
         """The newest rehearsal of exactly this, or None."""
         key = _key(wanted)
-        for operation in self._operations.page(kind=KIND, subject=wanted.service, limit=10):
+        for operation in self._operations.page(kind=KIND, subject=wanted.service, subject_kind=SUBJECT_KIND, limit=10):
             if not operation.arguments.get("reproduces") and operation.arguments.get("key") == key:
                 return self.get(operation.id)
         return None
+
+    def _sealed_answer(self, operation_id: str) -> str | None:
+        try:
+            return str(self._sealed.open(answer_of(operation_id))["answer"])
+        except Conflict:
+            return None
 
     def _running(self, service: str) -> Wanted:
         """Exactly what runs now, with its code from here where it is here."""

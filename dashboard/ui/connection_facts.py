@@ -28,6 +28,8 @@ WORDS: Mapping[str, str] = {
     "service.deploy": "Deploy a service",
     "service.update": "Update a service",
     "service.delete": "Delete a service",
+    "service.bundle": "Keep what runs as a bundle",
+    "service.rehearse": "Rehearse a deployment, reproduce a request",
     "service.test": "Send a test request",
     "service.make_anonymous": "Make a service anonymous",
     "attention.take": "Say “I have it”",

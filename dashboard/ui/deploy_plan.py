@@ -6,9 +6,9 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import actions, context, reads_deploy, reads_operations
+from dashboard import actions, context, navigation, reads_deploy, reads_operations
 from dashboard.ui import deploy_draft as draft
-from dashboard.ui import tables
+from dashboard.ui import rehearse_result, tables, times
 from dashboard.ui.deploy_fields import EFFECTS, Form, is_missing, label, line, ok
 from dashboard.ui.operation_words import escaped
 from services.azureml.fields import find
@@ -102,6 +102,13 @@ def _launch(wanted: Wanted, plan: Plan) -> None:
     # One below the other: side by side, the reasons would be cut on a phone.
     st.pills("Why", actions.REASONS, key=f"{LAUNCH}-reason")
     st.text_input("More about it (a ticket, a sentence)", key=f"{LAUNCH}-note", max_chars=300, width=420)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _launch_button(wanted, plan)
+        _rehearse_button(wanted)
+    _rehearsed(wanted)
+
+
+def _launch_button(wanted: Wanted, plan: Plan) -> None:
     actions.button(
         {"create": "Launch", "update": "Launch the change", "redeploy": "Launch the redeploy"}[plan.action],
         partial(_start, wanted, plan.based_on),
@@ -112,6 +119,31 @@ def _launch(wanted: Wanted, plan: Plan) -> None:
         look="primary",
         icon=":material/rocket_launch:",
     )
+
+
+def _rehearse_button(wanted: Wanted) -> None:
+    actions.button(
+        "Rehearse first",
+        lambda asked: context.services().rehearsals.rehearse(asked.by, wanted, operation_id=asked.operation_id),
+        key="deploy-rehearse",
+        command="service.rehearse",
+        then=rehearse_result.follow,
+        clears=(reads_operations.running,),
+        icon=":material/theater_comedy:",
+        help="Runs exactly this on a local workspace first: it builds, starts and answers a sample request there.",
+    )
+
+
+def _rehearsed(wanted: Wanted) -> None:
+    """Say what came of the last rehearsal of exactly this."""
+    found = context.services().rehearsals.latest(wanted)
+    if found is None:
+        return
+    sign = ":green[:material/check_circle:]" if found.works else ":orange[:material/theater_comedy:]"
+    at = found.operation.ended_at or found.operation.requested_at
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"{sign} Rehearsed {times.both(at)}: {escaped(found.verdict)}", width="content")
+        navigation.link("deploy", "Open the rehearsal", icon=":material/theater_comedy:", operation=found.operation.id)
 
 
 def _start(wanted: Wanted, based_on: str, asked: actions.Asked) -> str:

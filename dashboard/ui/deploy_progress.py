@@ -6,9 +6,10 @@ import streamlit as st
 
 from dashboard import context, navigation
 from dashboard.ui import deploy_draft as draft
-from dashboard.ui import operation
+from dashboard.ui import operation, rehearse_result
 from services.operations.records import Operation
 from services.planning.wanted import Wanted
+from services.rehearsal import KIND as REHEARSAL
 
 KINDS = ("service.deploy", "service.update")
 
@@ -16,6 +17,9 @@ KINDS = ("service.deploy", "service.update")
 def show(operation_id: str) -> None:
     """Draw the operation and what can be done from here."""
     found = context.services().operations.get(operation_id)
+    if found.kind == REHEARSAL:
+        rehearse_result.show(operation_id)
+        return
     operation.show(operation_id, is_linked=False)
     with st.container(horizontal=True, vertical_alignment="center"):
         if found.kind in KINDS and not found.is_open:

@@ -24,7 +24,7 @@ from services.planning.environments import from_requirements
 from services.planning.wanted import CodeRef, EnvironmentRef, Wanted
 from services.settings import Settings
 from services.storage.upgrade import upgrade
-from tests.running_workspace import ROOT, RunningWorkspace, wait_for
+from tests.running_workspace import ENVIRONMENTS, ROOT, RunningWorkspace, wait_for
 
 OPERATOR = LOCAL_IDENTITIES["operator"]
 ADMIN = LOCAL_IDENTITIES["admin"]
@@ -103,6 +103,8 @@ class DeskStack:
         own = {name.upper(): value for name, value in self._settings.items()}
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
+        # What is rehearsed finds the environments that were built for tests before.
+        kept.setdefault("LOCAL_WORKSPACE_ENVIRONMENTS", str(ENVIRONMENTS))
         return kept | own | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "HOME": str(home)}
 
     def launch_worker(self, **environment: str) -> subprocess.Popen[bytes]:
