@@ -61,6 +61,11 @@ CALLS: dict[str, list[Call]] = {
     "service.update": [
         lambda b, p: b.launch(p, replace(b.desk.deployments.wanted_now(b.service), description="Never.")),
     ],
+    "service.bundle": [lambda b, p: b.start(p, "service.bundle", b.service)],
+    "service.rehearse": [
+        lambda b, p: b.desk.rehearsals.rehearse(p, b.stack.wanted("never", b.model_id)),
+        lambda b, p: b.desk.rehearsals.reproduce(p, b.service, "{}"),
+    ],
     "service.delete": [lambda b, p: b.desk.webservices.delete(p, b.service, typed_name=b.service)],
     "service.test": [
         lambda b, p: b.desk.testing.sample(p, b.service),
