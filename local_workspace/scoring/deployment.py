@@ -229,6 +229,7 @@ class Deployment:
             socket_folder=around.socket_folder,
             fault_file=around.faults.file(rollout.service),
             workers=workers_of(rollout),
+            liveness=rollout.liveness if rollout.compute_type == "AKS" else None,
         )
         return Replica(
             plan,

@@ -50,6 +50,8 @@ class ReplicaPlan:
     """Short, since the path of a Unix socket may have 107 characters."""
     fault_file: Path
     workers: int
+    liveness: Liveness | None
+    """None = nobody probes it."""
 
 
 class Replica:
@@ -112,6 +114,7 @@ class Replica:
                     "name": self.name,
                     "socket": str(self._socket),
                     "connections": self.plan.workers,
+                    "liveness": self._probe(),
                 }
             )
 
@@ -169,6 +172,13 @@ class Replica:
             # One that never served has no telemetry to send off, and may sit in init() deaf to signals.
             _end_group(process, wait_seconds=END_SECONDS if self.ever_ready else UNREADY_END_SECONDS)
         self._thread.join(END_SECONDS)
+
+    def _probe(self) -> dict[str, float] | None:
+        """The probe as the front end wants it."""
+        probe = self.plan.liveness
+        if probe is None:
+            return None
+        return {"period": probe.period_seconds, "timeout": probe.timeout_seconds, "failures": probe.failure_threshold}
 
     def _run(self) -> None:
         try:

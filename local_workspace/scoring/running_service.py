@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from .deployment import Deployment, Outcome, Surroundings
 from .environments import Environment, Environments
 from .interface import Access, DeploymentStatus, Failure, Reporter, Rollout, ServiceState
 from .requirements import Unbuildable
+
+log = logging.getLogger(__name__)
 
 UNHEALTHY_AFTER_SECONDS = 5.0
 """No replica answers for this long: a worker that gunicorn replaces at once is not news."""
@@ -138,6 +141,9 @@ class RunningService:
                 replica.heard_ready(int(str(event["ready"])), of=int(str(event["of"])))
             elif event["event"] == "drained":
                 replica.heard_drained()
+            elif event["event"] == "stuck" and replica.plan.liveness is not None:
+                replica.restart()
+                self._say_liveness_failed(replica.plan.hostname)
             elif event["event"] == "stuck":
                 replica.kill_worker(int(str(event["pid"])))
 
@@ -148,8 +154,7 @@ class RunningService:
         for deployment in (pending, current):
             if deployment is not None:
                 for hostname in deployment.check_liveness():
-                    if reporter is not None:
-                        reporter.line(f"Liveness probe failed: replica {hostname} is restarted.")
+                    self._say_liveness_failed(hostname)
         if current is None or pending is not None or reporter is None or not current.serving:
             self._silent_since = None
             return
@@ -166,6 +171,13 @@ class RunningService:
                 )
             else:
                 self._tell_state("Unhealthy", failures.unhealthy(cause=current.cause()))
+
+    def _say_liveness_failed(self, hostname: str) -> None:
+        with self._lock:
+            reporter = self._reporter
+        if reporter is not None:
+            reporter.line(f"Liveness probe failed: replica {hostname} is restarted.")
+        log.warning("Service %s: liveness probe failed, replica %s is restarted", self.name, hostname)
 
     # A rollout
 

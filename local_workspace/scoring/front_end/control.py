@@ -1,7 +1,7 @@
 """The front end's end of the control socket: JSON lines from the workspace, events and replies back.
 
     {"do": "service", "name", "access", "max_concurrent"}      make or change a service
-    {"do": "replica", "service", "name", "socket", "connections"}
+    {"do": "replica", "service", "name", "socket", "connections", "liveness"}
     {"do": "serve", "service", "names"}                        route to these, drain the others
     {"do": "remove_replica" | "remove_service", "service", "name"}
     {"do": "counters" | "access_log", "ask": n, "service", "after"}   answered with {"ask": n, "reply": …}
@@ -17,6 +17,7 @@ import json
 from typing import Any, cast
 
 from .access_log import Outbox
+from .replicas import Liveness
 from .services import Service
 
 
@@ -78,7 +79,13 @@ class Control(asyncio.Protocol):
             # The service was removed while this was on its way.
             return
         elif do == "replica":
-            named.add_replica(wish["name"], socket=wish["socket"], connections=wish["connections"])
+            probe = wish["liveness"]
+            named.add_replica(
+                wish["name"],
+                socket=wish["socket"],
+                connections=wish["connections"],
+                liveness=Liveness(**probe) if probe else None,
+            )
         elif do == "serve":
             named.serve(wish["names"])
         elif do == "remove_replica":

@@ -17,12 +17,12 @@ from typing import Any
 from . import access_log, answers
 from .access_log import AccessLine, Outbox
 from .authentication import Gate
-from .replicas import REQUEST, Replica, Slot
+from .replicas import REQUEST, Liveness, Replica, Slot
 
 REPLICA_GRACE_MS = 100
 """The replica ends a call this much after the caller was answered 504, so that the slot frees itself."""
 STUCK_SECONDS = 5.0
-"""A worker that does not end a call this long after its own timeout is killed."""
+"""A worker without a liveness probe (ACI) that does not end a call this long after its own timeout is killed."""
 ACCESS_LOG_LINES = 5_000
 
 
@@ -173,10 +173,12 @@ class Service:
             call.replica.backlog.remove(call)
             self._return_permit(call.replica)
         else:
-            call.timer = self._loop.call_later(REPLICA_GRACE_MS / 1000 + STUCK_SECONDS, self._stuck, call.slot, call)
+            liveness = call.slot.replica.liveness
+            patience = liveness.patience if liveness is not None else STUCK_SECONDS
+            call.timer = self._loop.call_later(REPLICA_GRACE_MS / 1000 + patience, self._stuck, call.slot, call)
         self._finish(call, 504, *answers.own(504), reason=access_log.SCORING_TIMEOUT, keep_timer=True)
 
-    def _stuck(self, slot: Slot, call: Call) -> None:
+    def _stuck(self, slot: Slot, call: Call | None) -> None:
         if slot.call is call:
             self._tell({"event": "stuck", "service": self.name, "replica": slot.replica.name, "pid": slot.pid})
 
@@ -220,6 +222,16 @@ class Service:
     def slot_ready(self, slot: Slot) -> None:
         """A worker answered `GET /`: it may serve."""
         self._tell_ready(slot.replica)
+        self._slot_free(slot)
+
+    def probe(self, slot: Slot, *, seconds: float) -> None:
+        """Ask an idle worker for a sign of life; calls wait at the door of its replica until it gave one."""
+        if slot in self._free:
+            self._free.remove(slot)
+        slot.probe(seconds=seconds, silent=lambda: self._stuck(slot, None))
+
+    def lives(self, slot: Slot) -> None:
+        """A worker gave its sign of life."""
         self._slot_free(slot)
 
     def slot_lost(self, slot: Slot, *, was_ready: bool) -> None:
@@ -282,12 +294,12 @@ class Service:
 
     # Replicas
 
-    def add_replica(self, name: str, *, socket: str, connections: int) -> None:
+    def add_replica(self, name: str, *, socket: str, connections: int, liveness: Liveness | None) -> None:
         """Connect to a replica; it serves once `serve` names it."""
         if name in self.replicas:
             # Told twice after a restart of the front end: a second set of connections would wait for ever.
             return
-        replica = Replica(self, name, socket=socket, connections=connections)
+        replica = Replica(self, name, socket=socket, connections=connections, liveness=liveness)
         self.replicas[name] = replica
         replica.connect()
 
@@ -297,7 +309,8 @@ class Service:
             wanted = replica.name in names
             if wanted and not replica.serving:
                 replica.serving, replica.draining = True, False
-                self._free.extend(slot for slot in replica.slots if slot.ready and slot.call is None)
+                idle = (slot for slot in replica.slots if slot.ready and slot.call is None and not slot.probing)
+                self._free.extend(idle)
             elif not wanted and replica.serving:
                 replica.serving, replica.draining = False, True
                 self._free = [slot for slot in self._free if slot.replica is not replica]
