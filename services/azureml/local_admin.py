@@ -42,7 +42,10 @@ class LocalAdmin:
     def __init__(self, connection: Path) -> None:
         """`connection` is the workspace's connection file; what is needed here lies beside it."""
         self._file = connection.with_name(FILE)
-        self._client = httpx.Client(timeout=DEADLINE_SECONDS, trust_env=False)
+        # Nothing is kept open between two questions: nobody would close it.
+        self._client = httpx.Client(
+            timeout=DEADLINE_SECONDS, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
+        )
 
     def faults(self) -> list[Fault]:
         """What goes wrong on purpose now, what ends first in front."""
@@ -56,6 +59,10 @@ class LocalAdmin:
     def end(self, fault_id: str) -> None:
         """End a fault; NotFound when none of this id holds."""
         self._send("DELETE", f"/admin/faults/{fault_id}")
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._client.close()
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         url, token = self._where()
