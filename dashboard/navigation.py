@@ -90,7 +90,7 @@ SCREENS: tuple[Screen, ...] = (
         name="logs",
         title="Logs",
         icon=":material/article:",
-        help="Container logs and those kept before, failures by cause, one request, a search over all.",
+        help="Container logs and those kept before, failures by cause, one request, a search, a KQL console.",
     ),
     Screen(
         section="Ship",
@@ -171,10 +171,11 @@ def link(screen: str, label: str, /, *, icon: str | None = None, help: str | Non
 
 def filtered(screen: str, label: str, /, *, key: str, icon: str | None = None, **filters: Any) -> None:
     """Show the way to another screen with its filters set, which a link cannot do within a session."""
-    st.button(label, key=key, icon=icon, type="tertiary", on_click=_go_filtered, args=(screen, filters))
+    st.button(label, key=key, icon=icon, type="tertiary", on_click=open_filtered, args=(screen, filters))
 
 
-def _go_filtered(screen: str, filters: dict[str, Any]) -> None:
+def open_filtered(screen: str, filters: dict[str, Any]) -> None:
+    """Go to another screen with its filters set; for a callback."""
     st.session_state.update(filters)
     st.switch_page(_page(screen))
 

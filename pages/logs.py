@@ -8,6 +8,7 @@ from dashboard.ui import (
     logs_container,
     logs_failures,
     logs_previous,
+    logs_queries,
     logs_request,
     logs_search,
     logs_ways,
@@ -19,6 +20,7 @@ VIEWS = {
     logs_ways.FAILURES: logs_failures.show,
     logs_ways.REQUEST: logs_request.show,
     logs_ways.SEARCH: logs_search.show,
+    logs_ways.QUERIES: logs_queries.show,
 }
 
 headings.title("Logs", "What services wrote, now and before, and what went wrong in them; keys and tokens are hidden.")

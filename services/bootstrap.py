@@ -115,6 +115,7 @@ class Desk:
     drafts: Drafts
     queries: Queries
     gateway: Gateway
+    logs: LazyLogs
     databases: tuple[Database, Database]
 
     @property
@@ -129,7 +130,9 @@ class Desk:
     def close(self) -> None:
         """Give everything back."""
         self.live.close()
+        self.faults.close()
         self.operations.close()
+        self.logs.close()
         self.gateway.close()
         for database in self.databases:
             database.close()
@@ -266,6 +269,7 @@ def _desk(settings: Settings) -> Desk:
         drafts=Drafts(ledger, operations, workspace=workspace, clock=clock),
         queries=Queries(ledger, live, logs, azure, operations, audit, workspace=workspace, clock=clock),
         gateway=gateway,
+        logs=logs,
         databases=(ledger, mirror),
     )
 
@@ -384,6 +388,12 @@ class LazyLogs:
             if self._client is None:
                 self._client = self._open()
             return self._client
+
+    def close(self) -> None:
+        """Give its connections back, if it was ever opened."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
 
     def _open(self) -> LogAnalytics:
         access = self._access

@@ -73,13 +73,13 @@ class Live:
         """The answer to a question of one person: never shared, never kept."""
         return self._wait(self._pool.submit(ask), what, deadline)
 
-    def show(self, value: Any) -> str:
-        """Put something secret where only its handle finds it, for 60 s."""
+    def show(self, value: Any, *, keep_for: timedelta = SHOWN_FOR) -> str:
+        """Put something secret where only its handle finds it, for 60 s; rows a person reads may stay longer."""
         handle = secrets.token_urlsafe(16)
         now = self._clock.now()
         with self._lock:
             self._drop_expired(now)
-            self._shown[handle] = Shown(value, now + SHOWN_FOR)
+            self._shown[handle] = Shown(value, now + keep_for)
         return handle
 
     def shown(self, handle: str) -> Shown | None:

@@ -147,7 +147,7 @@ def test_a_script_that_ran_out_of_time_was_a_504_to_the_caller(open_page: OpenPa
     assert {metric.label: metric.value for metric in page.metric}["At the caller"] == "504"
 
 
-def test_unmasking_is_recorded_first_and_no_value_lies_in_the_session(
+def test_unmasking_is_askedfirst_and_no_value_lies_in_the_session(
     open_page: OpenPage, desk: Desk, sent: dict[str, str]
 ) -> None:
     page = open_page("logs", identity="operator", view="Request", range="15m", request=sent[RAISED])
@@ -191,3 +191,43 @@ def test_a_text_is_found_in_what_all_services_printed(open_page: OpenPage, sent:
     assert set(table["kind"]) >= {"print"}
     assert "scoring {'•••': '•••'}" in list(table["text"])
     assert "Nothing with this text" in text_of(open_page("logs", view="Search", range="15m", find="never printed"))
+
+
+def test_a_query_of_ones_own_is_run_drawn_saved_and_found_again(
+    open_page: OpenPage, desk: Desk, sent: dict[str, str]
+) -> None:
+    page = open_page("logs", identity="operator", view="Queries", range="15m")
+    text = "Requests\n| summarize calls = count() by bin(TimeGenerated, 1m), Service"
+    page.text_area(key="console-text").set_value(text).run()
+
+    page.button(key="console-run").click().run()
+
+    table = next(frame.value for frame in page.dataframe if "calls" in frame.value)
+    assert table["calls"].sum() >= len(sent)
+    assert "wine-prod" not in str(page.session_state)
+    page.button(key="console-save").click().run()
+    page.text_input(key="console-name").set_value("calls a minute").run()
+    page.button(key="console-save-confirm").click().run()
+    again = open_page("logs", identity="operator", view="Queries", range="15m")
+    offered = again.selectbox(key="console-begin").options
+    assert offered[0] == "calls a minute · local operator"
+    again.selectbox(key="console-begin").set_value(offered[0]).run()
+    assert again.text_area(key="console-text").value == text
+    asked = [entry.action for entry in desk.audit.page(limit=20) if entry.object_kind == "query"]
+    assert asked == ["queries.save", "queries.edit"]
+
+
+def test_a_query_that_leads_out_is_refused_in_words(open_page: OpenPage) -> None:
+    page = open_page("logs", identity="operator", view="Queries")
+    page.text_area(key="console-text").set_value("workspace('another').Requests").run()
+
+    page.button(key="console-run").click().run()
+
+    assert "`workspace` is not allowed here" in text_of(page)
+
+
+def test_a_viewer_reads_the_tables_and_runs_nothing(open_page: OpenPage) -> None:
+    page = open_page("logs", identity="viewer", view="Queries")
+
+    assert page.button(key="console-run").disabled
+    assert "Every scoring call the containers answered" in text_of(page)
