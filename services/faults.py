@@ -114,15 +114,15 @@ KINDS: tuple[FaultKind, ...] = (
         parameters=("milliseconds", *_OF_REQUESTS),
     ),
     FaultKind(
-        name="control-plane-refused",
-        words="the control plane cannot be reached",
-        help="Connections are refused; the services themselves go on answering.",
-    ),
-    FaultKind(
         name="answer-lost",
         words="a change is made and its answer is lost",
         help="Done, but nobody hears of it: nothing may happen twice.",
         parameters=_OF_REQUESTS,
+    ),
+    FaultKind(
+        name="control-plane-refused",
+        words="the control plane cannot be reached",
+        help="Connections are refused; the services themselves go on answering.",
     ),
 )
 
@@ -206,6 +206,11 @@ class Faults:
             before={"kind": fault.kind, "service": fault.service, "until": fault.until.isoformat()},
             operation_id=operation_id,
         )
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._admin is not None:
+            self._admin.close()
 
     def _known(self, kind: str) -> FaultKind:
         if self._admin is None:
