@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import actions, context, navigation, reads_logs
-from dashboard.ui import errors, filters, headings, logs_ways, operation_words, ranges, tables, times
+from dashboard import actions, context, navigation, reads_logs, reads_services
+from dashboard.ui import errors, filters, headings, logs_ways, operation_words, ranges, reproduce, tables, times
 from services.request_inspector import Call, Inspection
 
 PURPOSE = (
@@ -89,12 +89,18 @@ def _call(call: Call) -> None:
     _facts(masked.call)
     if context.services().request_inspector.unmasked(st.session_state.get(handle_key, "")):
         st.fragment(_unmasked, run_every="1s")(handle_key)
-        return
-    st.session_state.pop(handle_key, None)
+    else:
+        st.session_state.pop(handle_key, None)
+        _masked(masked, handle_key)
+    if reads_services.find(call.service):
+        reproduce.panel(call.service, key="request")
+
+
+def _masked(found: Inspection, handle_key: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         actions.button(
             "Unmask for a minute",
-            lambda asked: context.services().request_inspector.unmask(asked.by, call),
+            lambda asked: context.services().request_inspector.unmask(asked.by, found.call),
             key="unmask",
             ask="The values of this request are shown to you for a minute. That you looked at them is written to the audit "
             "log first.",
@@ -104,7 +110,7 @@ def _call(call: Call) -> None:
             icon=":material/visibility:",
         )
         st.caption("Values are masked.", width="content")
-    _contents(masked)
+    _contents(found)
 
 
 def _unmasked(handle_key: str) -> None:
