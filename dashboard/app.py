@@ -13,13 +13,15 @@ from dashboard.ui import errors
 ICON = Path(__file__).with_name("icon.svg")
 st.set_page_config(layout="wide", page_icon=ICON, initial_sidebar_state="auto")
 st.logo(ICON, size="large")
-page = st.navigation(navigation.sections())
+is_wall = frame.is_wall()
+page = st.navigation(navigation.sections(), position="hidden" if is_wall else "sidebar")
 frame.wait_for_services()
 person = context.person()
 
 with errors.explained():
     frame.keep_address()
-    frame.header(person)
+    if not is_wall:
+        frame.header(person)
     frame.bars(page.title)
     if page.url_path == "":
         identity.invitation(person)

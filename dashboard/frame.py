@@ -48,6 +48,22 @@ def address_of(workspace: str) -> str:
     return "/".join(workspace.split("/")[1:])
 
 
+def is_wall() -> bool:
+    """Whether the screen hangs on a wall (`?wall=1`): nobody can reach its menu, its identity or its time zone."""
+    return st.query_params.get("wall") == "1"
+
+
+def local_mark() -> None:
+    """Show the mark "LOCAL – no cloud", which every screen of a local workspace carries."""
+    if context.services().is_local:
+        st.badge(
+            "LOCAL – no cloud",
+            icon=":material/computer:",
+            color="violet",
+            help="The workspace runs on this machine; nothing here is on Azure and nothing is billed.",
+        )
+
+
 def header(person: Person) -> None:
     """Show the line above every screen."""
     desk = context.services()
@@ -57,13 +73,7 @@ def header(person: Person) -> None:
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="xsmall", key="frame"
     )
     with frame.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
-        if desk.is_local:
-            st.badge(
-                "LOCAL – no cloud",
-                icon=":material/computer:",
-                color="violet",
-                help="The workspace runs on this machine; nothing here is on Azure and nothing is billed.",
-            )
+        local_mark()
         st.badge(name, color="gray", help=f"Workspace {name}, resource group {group}, subscription {subscription}.")
         st.badge(
             desk.azure.name,

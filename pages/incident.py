@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import navigation, reads_incidents
+from dashboard import frame, navigation, reads_incidents
 from dashboard.ui import (
     errors,
     filters,
@@ -33,7 +33,7 @@ if found is None:
         next_step=lambda: navigation.link("incidents", "All incidents", icon=incident_words.ICON),
     )
     st.stop()
-if filters.wanted("wall"):
+if frame.is_wall():
     incident_wall.show(found.id)
     st.stop()
 
@@ -50,6 +50,7 @@ else:
     with left:
         with errors.explained():
             incident_suspects.show(reads_incidents.story(found.id))
+            incident_suspects.causes_of(found)
         incident_pulse.chart(found)
     with right:
         incident_notes.show(found)

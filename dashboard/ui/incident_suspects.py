@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import context, navigation, reads_services
-from dashboard.ui import headings, incident_words, redeploy, states, tables, times
+from dashboard import context, navigation, reads_causes, reads_incidents, reads_services
+from dashboard.ui import causes, errors, headings, incident_pulse, incident_words, redeploy, states, tables, times
 from dashboard.ui.operation_words import escaped
 from services.bundles import Bundle
+from services.incident_records import Incident
 from services.incident_story import Story
 from services.onset import RULE
 from services.suspects import Suspect
@@ -29,6 +30,31 @@ def show(story: Story) -> None:
         _suspect(story, suspect, place)
     for sentence in story.missing:
         st.caption(f":material/visibility_off: {escaped(sentence)}")
+    st.fragment(_watch, run_every=incident_pulse.every(story.incident))(story)
+
+
+def causes_of(incident: Incident) -> None:
+    """Show what probably happened to each of its services, while that still matters."""
+    if not incident.is_open:
+        return
+    for name in incident.services:
+        with errors.explained():
+            found = reads_causes.of_service(name)
+            if found:
+                words = f"{causes.TITLE}: {name}" if len(incident.services) > 1 else causes.TITLE
+                headings.section(words)
+                causes.show(found, key=f"causes-{name}", title=False)
+
+
+def _watch(before: Story) -> None:
+    """Draw the screen anew when it is not the same story any more; until then leave its buttons and dialogs alone."""
+    with errors.explained():
+        if _outline(reads_incidents.story(before.incident.id)) != _outline(before):
+            st.rerun()
+
+
+def _outline(story: Story) -> tuple[object, ...]:
+    return story.incident, story.first_bad, story.missing, [(one.change, one.signature) for one in story.suspects]
 
 
 def _suspect(story: Story, suspect: Suspect, place: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import context, reads_incidents
+from dashboard import context, frame, reads_incidents
 from dashboard.ui import errors, incident_pulse, incident_timeline, incident_words, states, times
 from dashboard.ui.operation_words import escaped
 from services.incident_records import Incident
@@ -27,6 +27,7 @@ def _draw(incident_id: str) -> None:
         _state(incident)
         st.title(f"{incident.id} {escaped(incident.title)}", anchor=False)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            frame.local_mark()
             incident_words.badges(incident)
             st.markdown(incident_words.commander(incident), width="content")
             for listed in incident_pulse.affected(incident):
