@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import streamlit as st
+
 from dashboard import context, reads_services
 from dashboard.ui import (
     filters,
@@ -9,6 +11,7 @@ from dashboard.ui import (
     monitoring_blind,
     monitoring_events,
     monitoring_figures,
+    monitoring_objectives,
     monitoring_verdicts,
     ranges,
     traffic_charts,
@@ -20,7 +23,10 @@ headings.title(
     "its standard columns say success for every failure of a v1 service. Draw across a chart to zoom all of them.",
 )
 
+CHARTS, OBJECTIVES = "Charts", "Objectives"
+
 names = [listed.service.name for listed in reads_services.listed()]
+view = filters.view("Part", [CHARTS, OBJECTIVES], help="The charts, or the objectives of all services.")
 with filters.bar():
     range_ = ranges.choose()
     ranges.back()
@@ -38,6 +44,9 @@ asked = traffic_charts.Asked(
     bands=tuple(monitoring_events.bands(events, range_)),
     compare=compare or "",
 )
+if view == OBJECTIVES:
+    monitoring_objectives.show(chosen)
+    st.stop()
 monitoring_blind.show(chosen)
 monitoring_verdicts.legend(events, every=every)
 traffic_charts.grid(traffic_charts.ALL, asked, every=every)

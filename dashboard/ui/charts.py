@@ -28,7 +28,7 @@ FEW = 6
 """Below so many failures in a step the axis counts one by one."""
 MOST_FILLED = 3
 """Up to so many lines have a tint beneath them; more would be mud."""
-LEFT, RIGHT, TOP, BOTTOM = 48, 14, 54, 38
+LEFT, RIGHT, TOP, BOTTOM = 48, 14, 50, 46
 """Room around every plot, in pixels: the same for all, so that a time stands above the same time of the next chart."""
 SPLIT_SOURCES = ("front end", "probe", "test")
 """Who measures model time and the rest, the one with the most requests first."""
@@ -112,6 +112,7 @@ def lines(
                     format_=format_,
                 )
             )
+    taken: set[str] = set()
     for name, rows in frame.groupby("series", sort=False):
         figure.add_trace(
             _line(
@@ -119,12 +120,14 @@ def lines(
                 range_,
                 name=str(name),
                 colour=palette.of(str(name)),
-                dash="solid" if before is not None else palette.dash(str(name)),
+                # Two services of one colour are told apart by their dashes.
+                dash="solid" if before is not None or palette.of(str(name)) not in taken else palette.dash(str(name)),
                 unit=unit,
                 format_=format_,
                 is_filled=is_filled,
             )
         )
+        taken.add(palette.of(str(name)))
     return _banded(figure, bands)
 
 
@@ -342,6 +345,8 @@ def _line(
     rows = on_steps(rows, range_)
     # A value between two gaps has no line to it: it is drawn as a point.
     alone = rows["value"].notna() & rows["value"].shift(1).isna() & rows["value"].shift(-1).isna()
+    # Plotly would fill a gap too.
+    is_filled = is_filled and not _has_gap(rows["value"])
     return go.Scatter(
         x=_in_zone(rows["at"]),
         # Plotly does not know pandas' own kinds of missing numbers.
@@ -358,6 +363,11 @@ def _line(
         + (", n = %{customdata:,}" if "n" in rows else "")
         + "<extra>%{fullData.name}</extra>",
     )
+
+
+def _has_gap(values: pd.Series) -> bool:
+    first, last = values.first_valid_index(), values.last_valid_index()
+    return first is not None and bool(values[(values.index >= first) & (values.index <= last)].isna().any())
 
 
 def _figure(range_: Range) -> go.Figure:

@@ -51,4 +51,4 @@ def table(desk: Desk, range_: ranges.Range, services: Sequence[str], *, ours: bo
             },
             empty="Telemetry has no request of these services in this range.",
         )
-        monitoring_query.beneath(found.query, span=range_.span, key="figures")
+        monitoring_query.beneath(found, span=range_.span, key="figures")

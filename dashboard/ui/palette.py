@@ -75,7 +75,7 @@ def code(name: str, source: str = "") -> tuple[str, str]:
 
 def code_name(name: str, source: str = "") -> str:
     """How a code stands in a legend: `502 container`."""
-    word = "failed inside a 200" if name == SOFT else name
+    word = "failed 200" if name == SOFT else name
     return f"{word} {source}".strip()
 
 

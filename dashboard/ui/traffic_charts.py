@@ -158,7 +158,7 @@ def _draw(chart: Chart, asked: Asked) -> None:
             st.caption(f":material/visibility_off: {operation_words.escaped(sentence)}")
         monitoring_trust.line(trust)
         sources.live(read_at=context.now(), seconds=table.took_seconds)
-        monitoring_query.beneath(table.query, span=asked.range_.span, key=key)
+        monitoring_query.beneath(table, span=asked.range_.span, key=key)
 
 
 def _title(chart: Chart) -> None:

@@ -32,6 +32,7 @@ _HEADER = re.compile(r"\A(?:[ \t]*//[^\n]*\n)+")
 _DIRECTIVE = re.compile(r"^//\s*(columns|with):\s*(.*)$")
 LONGEST_RANGE = timedelta(days=31)
 _BUILT_ON = {"failures": ("front_end", "timeout_bodies"), "arrivals": ("front_end",)}
+_WRITTEN_OUT = re.compile(r"^let Start = ", re.MULTILINE)
 _MENTIONS_FRONT_END = re.compile(r"\b(FrontEnd|Scale)\b")
 
 
@@ -113,7 +114,12 @@ def render(
 
 
 def with_source(text: str, *, source: Source, start: datetime, end: datetime) -> str:
-    """A person's own query, with `Start`, `End` and `Requests` to build on, and the front ends' log if it is named."""
+    """A person's own query, with `Start`, `End` and `Requests` to build on, and the front ends' log if it is named.
+
+    One of ours, written out beneath a chart and edited, brings all of that along and stands as it is.
+    """
+    if _WRITTEN_OUT.search(text):
+        return text
     wanted = _front_end((), include_ours=True, is_on=True) if _MENTIONS_FRONT_END.search(text) else ""
     return "\n".join(part for part in (_range(start, end), prelude(source), wanted, text) if part)
 

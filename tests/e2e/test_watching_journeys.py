@@ -10,6 +10,7 @@ import httpx2
 import pytest
 from playwright.sync_api import expect
 
+from dashboard.ui import traffic_charts
 from services import bootstrap
 from services.monitoring import Span
 from services.probing import send
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.slow
 NAME = "watched-dev"
 SENT, WRONG = 30, 10
 SILENT_SECONDS = 60
+CHARTS = [chart.name for chart in traffic_charts.ALL]
 BARS = {
     "workspace": re.compile("Azure has not answered since"),
     "insights": re.compile("The telemetry has not answered since"),
@@ -53,12 +55,37 @@ def test_the_charts_count_every_failure_and_the_query_is_beneath_them(
     until(lambda: _counted(watched) == (SENT, WRONG), what="every request is counted", seconds=60)
     window.open(f"/monitoring?services={NAME}&range=15m")
 
-    expect(window.page.locator(".js-plotly-plot")).to_have_count(3)
+    expect(window.page.locator(".js-plotly-plot")).to_have_count(len(CHARTS))
     # The standard columns would say that nothing failed.
-    expect(window.page.locator(".js-plotly-plot").nth(2).locator(".legendtext")).to_have_text("502")
+    failed = window.page.locator(".js-plotly-plot").nth(CHARTS.index("errors_by_code"))
+    expect(failed.locator(".legendtext")).to_have_text("502 container")
     window.page.get_by_text("Query", exact=True).first.click()
     expect(window.page.get_by_text(f'"{NAME}"').first).to_be_visible()
     window.check_accessibility()
+
+
+def test_a_range_drawn_across_one_chart_zooms_all_and_leads_back(visit: OpenVisit, watched: bootstrap.Desk) -> None:
+    window = visit(f"/monitoring?services={NAME}&range=1h")
+    plots = window.page.locator(".js-plotly-plot")
+    expect(plots).to_have_count(len(CHARTS))
+
+    area = plots.nth(0).locator(".nsewdrag").first.bounding_box()
+    assert area
+    across = area["y"] + area["height"] / 2
+    window.page.mouse.move(area["x"] + 0.7 * area["width"], across)
+    window.page.mouse.down()
+    window.page.mouse.move(area["x"] + 0.99 * area["width"], across, steps=5)
+    window.page.mouse.up()
+
+    expect(window.page).to_have_url(re.compile(r"range=custom.*from=.*to="))
+    window.settle()
+    axes = window.page.evaluate(
+        "() => [...document.querySelectorAll('.js-plotly-plot')].map(plot => plot.layout.xaxis.range.join(' to '))"
+    )
+    assert axes
+    assert len(set(axes)) == 1
+    window.page.get_by_role("button", name="Back to last hour").click()
+    expect(window.page).not_to_have_url(re.compile("range=custom"))
 
 
 def test_the_range_and_the_services_stay_from_screen_to_screen(visit: OpenVisit, watched: bootstrap.Desk) -> None:

@@ -133,7 +133,7 @@ def test_a_failure_inside_a_success_is_a_kind_of_its_own() -> None:
 
     bars = charts.codes(frame, chosen).data
 
-    assert [(bar.name, list(bar.y)) for bar in bars] == [("502", [7.0]), ("failed inside a 200", [5.0])]
+    assert [(bar.name, list(bar.y)) for bar in bars] == [("502", [7.0]), ("failed 200", [5.0])]
 
 
 def test_each_percentile_has_a_dash_and_the_services_colour() -> None:

@@ -199,9 +199,22 @@ def test_charts_of_a_silent_workspace_have_words_and_their_query(open_page: Open
     assert "No failed request was seen in this range" in shown
     assert "are not in this telemetry" in shown
     assert "No row was received in the last day" in shown
-    queries = [code.value for code in page.code if "Requests" in code.value]
-    assert len(queries) == len(traffic_charts.ALL) + 1
-    assert all('"never-called"' in query for query in queries)
+
+
+def test_the_query_of_a_chart_is_shown_and_named_services_are_in_it(open_page: OpenPage, desk: Desk) -> None:
+    put(desk, "never-called")
+    page = open_page("monitoring", identity="operator", services="never-called")
+    assert not page.code
+
+    page.session_state["chart-latency-query"] = True
+    page.run()
+
+    (query,) = [code.value for code in page.code]
+    assert '"never-called"' in query
+    assert "percentile" in query
+    page.text_input(key="chart-latency-name").set_value("Latency of mine").run()
+    page.button(key="chart-latency-save").click().run()
+    assert [(own.name, own.text.strip()) for own in desk.queries.own()] == [("Latency of mine", query.strip())]
 
 
 def test_a_service_that_charts_cannot_see_is_named(open_page: OpenPage, desk: Desk) -> None:
@@ -313,7 +326,7 @@ def test_failures_are_stacked_by_code_and_by_who_saw_them() -> None:
         "502 container": 3,
         "502 front end": 1,
         "503 front end": 4,
-        "failed inside a 200 container": 5,
+        "failed 200 container": 5,
         "no answer probe": 2,
     }
     assert len({(bar.marker.color, bar.marker.pattern.shape) for bar in bars}) == len(bars)
