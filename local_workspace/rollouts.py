@@ -20,6 +20,8 @@ from local_workspace.state import State, dumps, now
 log = logging.getLogger(__name__)
 
 MAXIMUM_REPLICAS = 10
+FRONT_END_PROBLEM = "frontEndProblem"
+"""In the document of a revision: why the container in front of the service cannot start."""
 EndState = Literal["Succeeded", "Failed", "TimedOut"]
 
 
@@ -166,6 +168,8 @@ class Rollouts:
             max_concurrent_requests=int(document.get("maxConcurrentRequestsPerContainer") or 1),
             app_insights_enabled=bool(document["appInsightsEnabled"]),
             gpu=int(resources.get("gpu") or 0),
+            memory_limit_gb=float(resources.get("memoryInGBLimit") or resources["memoryInGB"]),
+            front_end_problem=document.get(FRONT_END_PROBLEM) or "",
             cluster=document.get("computeName") or "",
             liveness=_liveness(probe) if probe else Liveness(),
             deploy_timeout_seconds=self._deploy_timeout,

@@ -13,8 +13,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from local_workspace import ledger
-from local_workspace.resources import operations, service_documents, service_patches, service_rules
+from local_workspace.resources import certificates, operations, service_documents, service_patches, service_rules
 from local_workspace.resources.filters import Where
+from local_workspace.rollouts import FRONT_END_PROBLEM
 from local_workspace.state import State, dumps, now
 from local_workspace.wire import Call, Refused, route
 
@@ -126,7 +127,7 @@ def _create(call: Call) -> Response:
                 raise Refused(409, "ComputeTypeMismatch", sentence)
         service_id = before["id"] if before else uuid.uuid4().hex
         secrets = _secrets(asked.get("keys"), workspace.seal.open(before["secrets"]) if before else None)
-        revision = workspace.rollouts.add_revision(document)
+        revision = workspace.rollouts.add_revision(document | {FRONT_END_PROBLEM: certificates.problem(asked)})
         operation_id = operations.begin(state, "create", service=name, service_id=service_id)
         moment = now()
         work.execute(

@@ -160,6 +160,14 @@ class Deployment:
             replica.restart()
         return [replica.plan.hostname for replica in late]
 
+    def check_memory(self) -> list[str]:
+        """Kill what holds more memory than its replica may; says which did."""
+        with self.changed:
+            replicas = list(self._replicas)
+        limit = self.rollout.memory_limit_gb
+        held = [(replica.plan.hostname, replica.keep_to_memory(limit)) for replica in replicas]
+        return [f"Replica {name} held {size:.2f} of {limit:g} GB: a worker was ended." for name, size in held if size]
+
     def stop(self, *, drain: bool) -> None:
         """End every replica; the environment may then be cleared away. A second call without drain ends the wait."""
         with self.changed:

@@ -244,6 +244,13 @@ class Environments:
         watcher.join()
         if why:
             raise Unbuildable(why[0])
+        if code == -signal.SIGKILL:
+            # Nobody here killed it: as a rule it was the kernel, for want of memory.
+            words = " ".join([Path(command[0]).name, *command[1:3]])
+            raise Unbuildable(
+                f"The environment could not be built: Command '{words}' died with <Signals.SIGKILL: 9>. "
+                "The machine has too little memory for these packages: ask for fewer, or make room."
+            )
         if code:
             package = _culprit("\n".join(said))
             about = f" because of the package '{package}'" if package else ""

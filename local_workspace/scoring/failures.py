@@ -39,6 +39,17 @@ def crashed(compute_type: ComputeType, *, cause: str) -> Failure:
     )
 
 
+def front_end_crashed(*, reason: str) -> Failure:
+    """The container that answers TLS in front of an ACI service ends each time it is started."""
+    why = f"Container azureml-fe-aci crashed: the provided SSL certificate or key is invalid: {reason}."
+    return Failure(
+        code="AciDeploymentFailed",
+        status_code=400,
+        message=f"Aci Deployment failed with exception: {why}",
+        details=(("CrashLoopBackOff", why),),
+    )
+
+
 def timed_out(*, seconds: float) -> Failure:
     """The operation ran out of time; the service goes on trying."""
     return Failure(

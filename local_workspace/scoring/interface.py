@@ -66,6 +66,10 @@ class Rollout:
     max_concurrent_requests: int = 1
     app_insights_enabled: bool = False
     gpu: int = 0
+    memory_limit_gb: float = 0.0
+    """What one replica may hold before it is killed; 0 = as much as there is."""
+    front_end_problem: str = ""
+    """Why the container in front of an ACI service could not start; empty = it could."""
     cluster: str = ""
     """Whose nodes hold the replicas; empty = they need no room there."""
     liveness: Liveness = field(default_factory=Liveness)

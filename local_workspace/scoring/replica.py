@@ -19,6 +19,7 @@ from .container_logs import cause_of_crash
 from .front_end_link import FrontEndLink
 from .interface import Liveness
 from .launcher import Launcher
+from .memory import end_what_is_too_much
 
 START_SCRIPT = Path(__file__).parent / "replica_side" / "start_replica.py"
 FIRST_PAUSE_SECONDS = 0.5
@@ -155,6 +156,13 @@ class Replica:
             process.kill()
         elif _parent_of(pid) == process.pid:
             os.kill(pid, signal.SIGKILL)
+
+    def keep_to_memory(self, limit_gb: float) -> float:
+        """Kill what holds more than this replica may; how many GB it held, 0 = all is well."""
+        process = self._process
+        if process is None or process.poll() is not None or not limit_gb:
+            return 0.0
+        return end_what_is_too_much(process.pid, limit_gb=limit_gb)
 
     def restart(self) -> None:
         """End the process because it failed its liveness probe; it is started again."""

@@ -143,7 +143,7 @@ class RunningService:
                 replica.heard_drained()
             elif event["event"] == "stuck" and replica.plan.liveness is not None:
                 replica.restart()
-                self._say_liveness_failed(replica.plan.hostname)
+                self._say(f"Liveness probe failed: replica {replica.plan.hostname} is restarted.")
             elif event["event"] == "stuck":
                 replica.kill_worker(int(str(event["pid"])))
 
@@ -154,7 +154,9 @@ class RunningService:
         for deployment in (pending, current):
             if deployment is not None:
                 for hostname in deployment.check_liveness():
-                    self._say_liveness_failed(hostname)
+                    self._say(f"Liveness probe failed: replica {hostname} is restarted.")
+                for sentence in deployment.check_memory():
+                    self._say(sentence)
         if current is None or pending is not None or reporter is None or not current.serving:
             self._silent_since = None
             return
@@ -172,12 +174,13 @@ class RunningService:
             else:
                 self._tell_state("Unhealthy", failures.unhealthy(cause=current.cause()))
 
-    def _say_liveness_failed(self, hostname: str) -> None:
+    def _say(self, sentence: str) -> None:
+        """Tell the operation's log, while there is one, and the workspace's."""
         with self._lock:
             reporter = self._reporter
         if reporter is not None:
-            reporter.line(f"Liveness probe failed: replica {hostname} is restarted.")
-        log.warning("Service %s: liveness probe failed, replica %s is restarted", self.name, hostname)
+            reporter.line(sentence)
+        log.warning("Service %s: %s", self.name, sentence)
 
     # A rollout
 
@@ -213,6 +216,10 @@ class RunningService:
             return
         environment, entry_script = prepared
         told.phase("DeployService", "Running")
+        if rollout.front_end_problem:
+            environment.let_go()
+            self._fail(told, failures.front_end_crashed(reason=rollout.front_end_problem))
+            return
         if rollout.compute_type == "ACI" and self._current is not None:
             # A container group is replaced, not rolled: on Azure nothing answers in between either.
             told.line("Stopping the running container: an ACI service is down while it is replaced.")
@@ -315,9 +322,14 @@ class RunningService:
         failure = failures.crashed(deployment.rollout.compute_type, cause=deployment.cause())
         with self._lock:
             self._pending = None
-            serves = self._current is not None
         deployment.stop(drain=False)
+        self._fail(told, failure)
+
+    def _fail(self, told: _Told, failure: Failure) -> None:
+        """End a rollout for good."""
         told.line(f"ERROR: {failure.message}")
+        with self._lock:
+            serves = self._current is not None
         if serves:
             told.line("The version before goes on serving.")
         told.phase("DeployService", "Failed")
