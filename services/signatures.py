@@ -214,7 +214,7 @@ SIGNATURES: tuple[Signature, ...] = (
         label="Raise the limit",
         texts=_texts(r"\bScoring timeout after (?P<limit>\d+) ms\b", r"^[\w.]*UserScriptTimeout\b"),
         failures=(RAN_OUT,),
-        hides=frozenset({"scoring-timeout", "out-of-memory", "run-raised"}),
+        hides=frozenset({"scoring-timeout", "out-of-memory"}),
     ),
     Signature(
         id="scoring-timeout",
