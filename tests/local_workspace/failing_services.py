@@ -109,7 +109,7 @@ FAILING: dict[str, Failing] = {
         variables={"WORKER_TIMEOUT": "2"}, provoke=orders({"sleep": 20}), in_log="WORKER TIMEOUT (pid:"
     ),
     "container-timeout": Failing(
-        variables={"SCORING_TIMEOUT_MS": "300"}, provoke=orders({"sleep": 3}), in_log="Scoring timeout after 300 ms"
+        variables={"SCORING_TIMEOUT_MS": "300"}, provoke=orders({"sleep": 3}), in_log="within the allocated time: 300ms"
     ),
     "scoring-timeout": Failing(
         settings={"access": {"scoring_timeout_ms": 500}}, provoke=orders({"sleep": 3}, {"sleep": 3})

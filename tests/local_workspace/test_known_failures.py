@@ -78,7 +78,7 @@ def test_what_a_failure_leaves_behind_names_it(bench: Workbench, name: str) -> N
         ("run-raised", {502}),
         ("replica-died", {502}),
         ("worker-timeout", {502}),
-        ("container-timeout", {502}),
+        ("container-timeout", {504}),
         ("queue-full", {200, 503}),
     ],
 )

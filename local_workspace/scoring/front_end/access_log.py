@@ -14,6 +14,7 @@ WAITING_LINES = 100_000
 BAD_KEY = "bad key"
 BAD_TOKEN = "bad token"  # noqa: S105 - the reason of a refusal
 CONTAINER_FAILED = "container answered 500"
+CONTAINER_TIMEOUT = "scoring timeout in the container"
 LEFT = "caller left"
 NO_REPLICA = "no replica is ready"
 QUEUE_WAIT = "queue wait exceeded"

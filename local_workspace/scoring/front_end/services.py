@@ -24,6 +24,8 @@ REPLICA_GRACE_MS = 100
 STUCK_SECONDS = 5.0
 """A worker without a liveness probe (ACI) that does not end a call this long after its own timeout is killed."""
 ACCESS_LOG_LINES = 5_000
+RAN_OUT = b'{"message": "Scoring timeout after '
+"""How the inference server's answer begins when it ended run() by itself."""
 
 
 class Call:
@@ -263,6 +265,10 @@ class Service:
             return
         # As azureml-fe: an error inside the container is a bad gateway to the caller; its headers stay.
         if status == 500:
+            if body.startswith(RAN_OUT):
+                # The container's own limit (SCORING_TIMEOUT_MS) is lower than the service's: to the caller it is the same.
+                self._finish(call, 504, headers, body, reason=access_log.CONTAINER_TIMEOUT)
+                return
             failed = b"x-ms-run-function-failed: True" in headers
             reason = access_log.RUN_FAILED if failed else access_log.CONTAINER_FAILED
             self._finish(call, 502, headers, body, reason=reason)
