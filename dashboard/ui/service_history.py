@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from dashboard import context, navigation, reads_services
@@ -95,27 +97,28 @@ def _bundles(name: str) -> None:
     )
     if not bundles:
         return
+    # One alone is mostly what runs now; when it is not, it is what ran before.
+    chosen = _compare(bundles) if len(bundles) > 1 else reads_services.bundle_before(name)
+    if chosen is not None:
+        redeploy.button(name, key="history-redeploy", bundle=chosen, label=f"Take it back to {_label(chosen)}")
+
+
+def _compare(bundles: Mapping[str, Bundle]) -> Bundle | None:
+    """Choose two, see what differs; the one before, to which the service can be taken back."""
     # Its operation stands for a bundle: a place in the list would be another bundle's after the next deployment.
     ids = list(bundles)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         before = st.selectbox(
-            "Before",
-            ids,
-            index=min(1, len(ids) - 1),
-            format_func=lambda found: _label(bundles[found]),
-            key="bundle-before",
-            width=360,
+            "Before", ids, index=1, format_func=lambda found: _label(bundles[found]), key="bundle-before", width=360
         )
         after = st.selectbox(
             "After", ids, index=0, format_func=lambda found: _label(bundles[found]), key="bundle-after", width=360
         )
     if before is None or after is None:
-        return
+        return None
     if before != after:
         _difference(bundles[before], bundles[after])
-    redeploy.button(
-        name, key="history-redeploy", bundle=bundles[before], label=f"Take it back to {_label(bundles[before])}"
-    )
+    return bundles[before]
 
 
 def _difference(before: Bundle, after: Bundle) -> None:
@@ -148,8 +151,9 @@ def _bundle_row(bundle: Bundle) -> dict[str, object]:
 
 
 def _label(bundle: Bundle) -> str:
-    models = ", ".join(bundle.wanted.model_ids)
-    return f"{times.absolute(bundle.created_at)} · {models} · {bundle.sha256[:8]}"
+    # Always with its day: a label that changes at midnight loses what was chosen.
+    at = bundle.created_at.astimezone(context.zone())
+    return f"{at:%Y-%m-%d %H:%M:%S} · {', '.join(bundle.wanted.model_ids)} · {bundle.sha256[:8]}"
 
 
 def _audit(name: str) -> None:

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from services import bootstrap
 from services.azureml.types import MARK, Service
 from services.errors import Conflict, NotFound
-from services.planning.plan import configuration_hash
-from services.planning.wanted import SEALED, CodeRef, EnvironmentRef, Wanted, digest
+from services.planning.wanted import SEALED, CodeRef, EnvironmentRef, Wanted
 from services.settings import Settings
-from services.storage import ledger, mirror
+from tests.kept_bundles import BORN, asked, ran, seen
 from tests.running_workspace import RunningWorkspace
 
-BORN = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 NAME = "wine-prod"
 FIRST, SECOND = "a" * 64, "b" * 64
 WANTED = Wanted(
@@ -50,77 +45,6 @@ def desk(settings: Settings, local_workspace: RunningWorkspace) -> Iterator[boot
     opened = bootstrap.desk(settings.model_copy(update={"workspace_connection": local_workspace.connection_file}))
     yield opened
     opened.close()
-
-
-def ran(desk: bootstrap.Desk, operation: str, wanted: Wanted, *, minute: int, assets: tuple[str, ...] = ()) -> None:
-    """An operation deployed this and kept its bundle, and what Azure names the code."""
-    asked(desk, operation, wanted, minute=minute)
-    with desk.databases[0].writing() as work:
-        work.execute(
-            sa.insert(ledger.bundles).values(
-                workspace=desk.workspace,
-                operation=operation,
-                service=wanted.service,
-                sha256=digest(wanted.to_json()),
-                content=wanted.to_json(),
-                created_at=BORN + timedelta(minutes=minute),
-            )
-        )
-        work.execute(
-            sa.insert(ledger.operation_steps).values(
-                operation=operation,
-                position=4,
-                name="bundle",
-                label="Keep the bundle",
-                state="done",
-                attempts=1,
-                result={"bundle": "…", "assets": list(assets)},
-            )
-        )
-
-
-def asked(desk: bootstrap.Desk, operation: str, wanted: Wanted, *, minute: int) -> None:
-    """An operation was asked for, whatever came of it."""
-    row: dict[str, Any] = {
-        "id": operation,
-        "workspace": desk.workspace,
-        "kind": "service.deploy",
-        "subject_kind": "service",
-        "subject": wanted.service,
-        "title": f"Deploy {wanted.service}",
-        "arguments": {"wanted": wanted.to_json()},
-        "reason": "",
-        "person_id": "local/operator",
-        "person_name": "local operator",
-        "role": "operator",
-        "requested_at": BORN + timedelta(minutes=minute),
-        "state": "succeeded",
-        "version": "1",
-        "leg": 1,
-    }
-    with desk.databases[0].writing() as work:
-        work.execute(sa.insert(ledger.operations).values(**row))
-
-
-def seen(desk: bootstrap.Desk, live: Service) -> None:
-    """The worker saw the service like this."""
-    now = desk.clock.now()
-    with desk.databases[1].writing() as work:
-        work.execute(sa.delete(mirror.services).where(mirror.services.c.name == live.name))
-        work.execute(
-            sa.insert(mirror.services).values(
-                workspace=desk.workspace,
-                name=live.name,
-                compute_type=live.compute_type,
-                configuration_sha256=configuration_hash(live),
-                state=live.state,
-                state_since=now,
-                application="",
-                stage="",
-                content=live.to_json(),
-                read_at=now,
-            )
-        )
 
 
 def test_what_ran_before_is_the_newest_bundle_with_which_something_else_would_run(desk: bootstrap.Desk) -> None:
