@@ -103,9 +103,7 @@ def render(
         _calls(services),
         _traffic(include_ours=include_ours),
         *(
-            _front_end(services, include_ours=include_ours, is_on=front_end)
-            if need == "front_end"
-            else _need(need, source)
+            _need(need, source=source, services=services, ours=include_ours, log=front_end)
             for need in _all_needs(query)
         ),
         query.text,
@@ -154,9 +152,12 @@ def _all_needs(query: Query) -> list[str]:
     return list(dict.fromkeys(need for named in query.needs for need in (*_BUILT_ON.get(named, ()), named)))
 
 
-def _need(name: str, source: Source) -> str:
-    """A prelude, or its variant for this source where it has one for each."""
-    return prelude(name if (_FOLDER / "preludes" / f"{name}.kql").exists() else f"{name}_{source}")
+def _need(name: str, *, source: Source, services: Sequence[str], ours: bool, log: bool) -> str:
+    """A prelude, in its variant for this source, or without a front end's log, where it has one."""
+    if name == "front_end":
+        return _front_end(services, include_ours=ours, is_on=log)
+    variants = (f"{name}_{source}", *(() if log else (f"{name}_off",)))
+    return prelude(next((one for one in variants if (_FOLDER / "preludes" / f"{one}.kql").exists()), name))
 
 
 def _wrapped(purpose: str) -> list[str]:
