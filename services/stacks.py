@@ -69,9 +69,19 @@ class Raised:
 
     @property
     def masked_stack(self) -> str:
-        """The traceback with its message masked; the lines of code stay."""
-        head, said, _ = self.stack.rpartition(self.message) if self.message else (self.stack, "", "")
-        return head + self.masked_message if said else self.stack
+        """The traceback from the script's first line on, its message masked; the lines of code stay."""
+        stack = self._own_stack()
+        head, said, _ = stack.rpartition(self.message) if self.message else (stack, "", "")
+        return head + self.masked_message if said else stack
+
+    def _own_stack(self) -> str:
+        """Without the server's frames above the script, which are the same in every failure."""
+        if self.frame is None:
+            return self.stack
+        folder = f'File "{self.frame.file.rpartition("/")[0]}/'
+        first = next((number for number, line in enumerate(self.stack.splitlines()) if folder in line), 0)
+        lines = self.stack.splitlines()
+        return "\n".join([*lines[:1], *lines[first:]]) if first > 1 else self.stack
 
     @property
     def group(self) -> str:

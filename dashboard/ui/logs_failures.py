@@ -60,6 +60,8 @@ def _table(groups: Sequence[FailureGroup], range_: ranges.Range, *, muted: int) 
     if place is not None:
         st.query_params["group"] = groups[place].id
     chosen = groups[place] if place is not None else next((group for group in groups if group.id == wanted), None)
+    if len(groups) == 1 and not wanted:
+        chosen = groups[0]
     if chosen is None and wanted and place is None:
         chosen = context.services().failure_groups.find(wanted, since=range_.start, until=range_.end)
         if chosen is None:
@@ -122,7 +124,9 @@ def _group(group: FailureGroup) -> None:
     _who(group)
     if group.stack:
         with st.expander(
-            "Stack of one of them, its message without values", icon=":material/data_object:", expanded=True
+            "Stack of one of them, from the script on, its message without values",
+            icon=":material/data_object:",
+            expanded=True,
         ):
             st.code(group.stack, language="python", height=STACK_HEIGHT)
 

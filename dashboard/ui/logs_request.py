@@ -158,7 +158,7 @@ def _facts(call: Call) -> None:
                 "what": "Front end",
                 "is": (call.reason or "passed it on")
                 if call.in_front_end_log
-                else "no line of it: Container Insights is off, or the service is on ACI",
+                else "no line: Container Insights is off, or it is on ACI",
             },
         ],
         key="request-facts",

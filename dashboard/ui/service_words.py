@@ -43,6 +43,7 @@ ACTIONS: Mapping[str, str] = {
     "service.make_anonymous": "make it anonymous",
     "operation.retry": "go on with an operation",
     "logs.follow": "read the container's log",
+    "values.unmask": "unmask a request's values",
 }
 """What the audit log knows besides operations."""
 

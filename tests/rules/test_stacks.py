@@ -70,6 +70,16 @@ def test_the_place_is_in_the_users_code_and_names_the_library_beneath() -> None:
     assert cause.place == "run (score.py:10), in check (utils/validation.py:7)"
 
 
+def test_the_servers_frames_above_the_script_are_left_out_of_what_is_shown() -> None:
+    item = next(item for item in recorded("opentelemetry") if item["data"]["baseType"] == "ExceptionData")
+
+    shown = innermost(item["data"]["baseData"]["exceptions"][0]["stack"]).masked_stack.splitlines()
+
+    assert shown[0] == "Traceback (most recent call last):"
+    assert shown[1] == '  File "/var/azureml-app/score.py", line 10, in run'
+    assert shown[-1] == "ValueError: feature • is missing"
+
+
 def test_of_an_error_while_handling_another_the_later_one_counts() -> None:
     handling = "\n\nDuring handling of the above exception, another exception occurred:\n\n"
     cause = innermost(raised("KeyError: 'a'") + handling + raised("my.own.BadInput: no a", line=12) + SERVER)
