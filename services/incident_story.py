@@ -40,6 +40,7 @@ NEAR = timedelta(minutes=2)
 SHARED = timedelta(seconds=15)
 LONGEST_SIGNATURE = 120
 NOW_WINDOW = timedelta(minutes=5)
+CONTENT_FIELDS = frozenset({"model_ids", "code", "environment"})
 SCALING_FIELDS = ("replicas", "autoscale", "max_concurrent", "scoring_timeout", "max_request_wait")
 
 
@@ -113,12 +114,10 @@ class Stories:
         operations = [
             one for one in self._operations.page(since=since, until=until, limit=500) if timeline.is_change(one)
         ]
-        first_bad, codes = None, frozenset[int]()
+        first_bad: FirstBad | None = None
         with _may_fail(missing, "Which request failed first is not known"):
             first_bad = self._onset.find(incident.services, before=incident.detected_at, back=LOOK_BACK)
-        with _may_fail(missing, "With which codes requests failed is not known"):
-            codes = self._codes(incident, first_bad, now=now)
-        hurt = _hurt(incident, listed, first_bad, codes)
+        hurt = _hurt(incident, listed, first_bad)
         states = [
             (name, change)
             for name in incident.services
@@ -155,7 +154,7 @@ class Stories:
             timeline.of_snapshot(snapshot)
             for name in incident.services
             for snapshot in self._log_snapshots.of(name, since=incident.started_at - timedelta(minutes=10))
-            if snapshot.at < until
+            if snapshot.at < until and not snapshot.is_init
         ]
         return Story(
             incident=incident,
@@ -184,15 +183,6 @@ class Stories:
             p95_ms=max(slowest, default=None),
             until=end,
         )
-
-    def _codes(self, incident: Incident, first_bad: FirstBad | None, *, now: datetime) -> frozenset[int]:
-        if not incident.services:
-            return frozenset()
-        start = _floor(first_bad.at if first_bad else incident.started_at, timedelta(minutes=1))
-        end = _floor(min(now, start + timedelta(hours=1)), timedelta(minutes=1)) + timedelta(minutes=1)
-        span = Span(start=start, end=end, step=timedelta(minutes=5))
-        rows = self._monitoring.chart("errors_by_code", span, services=incident.services).dicts()
-        return frozenset(row["Code"] for row in rows if row["Code"] is not None)
 
     def _signatures(self, incident: Incident, hurt: Hurt, *, until: datetime) -> list[Signature]:
         """The errors of its services that were first seen in the hours around its start."""
@@ -240,6 +230,7 @@ class Stories:
             state=operation.state,
             compute=compute or None,
             application=listed.application if listed else "",
+            replaces_content=bool(CONTENT_FIELDS & set(fields)),
             is_scaling=any(word in field for field in fields for word in SCALING_FIELDS),
         )
 
@@ -252,14 +243,12 @@ def _may_fail(missing: list[str], without: str) -> Iterator[None]:
         missing.append(f"{without}: {error.sentence}")
 
 
-def _hurt(
-    incident: Incident, listed: Sequence[ListedService], first_bad: FirstBad | None, codes: frozenset[int]
-) -> Hurt:
+def _hurt(incident: Incident, listed: Sequence[ListedService], first_bad: FirstBad | None) -> Hurt:
     return Hurt(
         services=frozenset(incident.services),
         computes=frozenset(one.service.compute for one in listed if one.service.compute),
         applications=frozenset(one.application for one in listed if one.application),
-        codes=codes,
+        codes=first_bad.codes if first_bad else frozenset(),
         since=first_bad.at if first_bad else incident.started_at,
         is_since_first_bad=first_bad is not None,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -37,6 +37,8 @@ class FirstBad:
     code: int
     failure: str
     request_id: str
+    codes: frozenset[int] = frozenset()
+    """All codes with which requests failed from then until the moment that was asked about."""
 
 
 class Onset:
@@ -55,7 +57,11 @@ class Onset:
         failed = self._monitoring.chart("errors_by_code", span, services=services).dicts()
         asked = self._monitoring.chart("request_rate", span, services=services).dicts()
         minute = first_bad_minute(failed, asked)
-        return self._first_within(minute, services) if minute else None
+        first = self._first_within(minute, services) if minute else None
+        if minute is None or first is None:
+            return first
+        codes = frozenset(row["Code"] for row in failed if row["TimeGenerated"] >= minute and row["Code"] is not None)
+        return replace(first, codes=codes)
 
     def find_or_none(self, services: Sequence[str], *, before: datetime, back: timedelta) -> FirstBad | None:
         """The same; also None when the telemetry does not answer, since an incident has to be opened all the same."""

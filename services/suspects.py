@@ -8,7 +8,7 @@ is a hint where to look first, not a verdict.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,6 +20,11 @@ LEAST = 0.02
 """Below this a change is not worth a line."""
 MOST = 8
 NEW_SIGNATURE = 2.0
+SUPERSEDED = 0.5
+"""A change that another one of the same thing followed before the trouble began."""
+CAN_BRING_ERRORS = 0.5
+"""How related a change has to be for a new error to speak against it."""
+AT_ONCE = timedelta(seconds=5)
 WELL_TIMED = timedelta(minutes=5)
 
 KIND_WEIGHTS: Mapping[str, float] = {
@@ -59,6 +64,8 @@ class Change:
     compute: str | None = None
     """The cluster its service runs on, or that it changed."""
     application: str = ""
+    replaces_content: bool = False
+    """Whether it changed what runs: model, code or environment."""
     is_scaling: bool = False
     """Whether it changed replicas or their limits."""
 
@@ -98,22 +105,29 @@ class Suspect:
 
 def rank(changes: Sequence[Change], hurt: Hurt, signatures: Sequence[Signature] = ()) -> list[Suspect]:
     """The changes that may have done it, the most suspicious first."""
-    found = [suspect for change in changes if (suspect := _suspect(change, hurt, signatures)).score >= LEAST]
+    found = [suspect for change in changes if (suspect := _suspect(change, changes, hurt, signatures)).score >= LEAST]
     return sorted(found, key=lambda one: (-one.score, -one.change.at.timestamp()))[:MOST]
 
 
-def _suspect(change: Change, hurt: Hurt, signatures: Sequence[Signature]) -> Suspect:
+def _suspect(change: Change, changes: Sequence[Change], hurt: Hurt, signatures: Sequence[Signature]) -> Suspect:
     relation, related = _relation(change, hurt)
     timing, timed = _timing(change, hurt)
     weight, weighed = _weight(change, hurt)
-    new = _new_signature(change, hurt, signatures) if relation > 0 else None
+    new = _new_signature(change, changes, hurt, signatures)
     score = relation * timing * weight * (NEW_SIGNATURE if new else 1.0)
     reasons = [timed, related, weighed]
+    if any(other.subject == change.subject and _came_between(other, change, hurt) for other in changes):
+        score *= SUPERSEDED
+        reasons.append("another change of the same followed before it began")
     if new:
         reasons.append(f"an error never seen before appeared after it: {new.words}")
     if change.state == "failed":
         reasons.append("it failed")
     return Suspect(change=change, score=score, reasons=tuple(reason for reason in reasons if reason), signature=new)
+
+
+def _came_between(other: Change, change: Change, hurt: Hurt) -> bool:
+    return change.ended_at is not None and change.ended_at <= other.at <= hurt.since
 
 
 def _relation(change: Change, hurt: Hurt) -> tuple[float, str]:
@@ -127,8 +141,8 @@ def _relation(change: Change, hurt: Hurt) -> tuple[float, str]:
         return 0.3, f"same application, {change.application}"
     if not hurt.services:
         return 0.4, "no service is named in the incident"
-    # What neither shares a service, a cluster nor an application can hardly reach it.
-    return 0.05, "nothing in common with what fails"
+    # What shares neither service, cluster nor application cannot reach it.
+    return 0.0, "nothing in common with what fails"
 
 
 def _timing(change: Change, hurt: Hurt) -> tuple[float, str]:
@@ -142,12 +156,15 @@ def _timing(change: Change, hurt: Hurt) -> tuple[float, str]:
     since_end = hurt.since - change.ended_at
     factor = math.exp(-math.log(2) * (since_end / HALF_LIFE))
     words = f"{in_words(since_end)} before {what}"
+    if since_end < AT_ONCE:
+        return factor, f"ended right before {what}"
     return factor, f"ended only {words}" if since_end <= WELL_TIMED else f"ended {words}"
 
 
 def _weight(change: Change, hurt: Hurt) -> tuple[float, str]:
     family = change.kind.split(".")[0]
-    weight = KIND_WEIGHTS.get(change.kind, KIND_WEIGHTS.get(family, 0.2))
+    kind = "service.deploy" if change.replaces_content else change.kind
+    weight = KIND_WEIGHTS.get(kind, KIND_WEIGHTS.get(family, 0.2))
     if family == "keys" and hurt.codes & REFUSED_CODES:
         return KEYS_WHEN_REFUSED, "keys were renewed, and callers are refused (401)"
     if change.is_scaling and hurt.codes & FULL_CODES:
@@ -157,11 +174,21 @@ def _weight(change: Change, hurt: Hurt) -> tuple[float, str]:
     return weight, ""
 
 
-def _new_signature(change: Change, hurt: Hurt, signatures: Sequence[Signature]) -> Signature | None:
-    reach: Collection[str] = {change.subject} & hurt.services if change.subject_kind == "service" else hurt.services
-    since = [
+def _new_signature(
+    change: Change, changes: Sequence[Change], hurt: Hurt, signatures: Sequence[Signature]
+) -> Signature | None:
+    """The first new error of the affected services that appeared after this change and before the next one."""
+    if _relation(change, hurt)[0] < CAN_BRING_ERRORS:
+        return None
+    following = [
+        other.at for other in changes if other.at > change.at and _relation(other, hurt)[0] >= CAN_BRING_ERRORS
+    ]
+    until = min(following, default=None)
+    found = [
         one
         for one in signatures
-        if one.first_seen >= change.at and (not one.services or set(one.services) & set(reach))
+        if set(one.services) & hurt.services
+        and change.at <= one.first_seen
+        and (until is None or one.first_seen < until)
     ]
-    return min(since, key=lambda one: one.first_seen, default=None)
+    return min(found, key=lambda one: one.first_seen, default=None)

@@ -21,6 +21,7 @@ from services.webservices import StateChange
 
 EntryKind = Literal["change", "state", "alert", "request", "failure", "log", "note", "incident", "record"]
 ENTRY_KINDS: tuple[EntryKind, ...] = get_args(EntryKind)
+BAD_STATES = ("Failed", "Unhealthy", "Unschedulable")
 _NOT_A_CHANGE = frozenset({"model.download"})
 _WORDS: Mapping[str, str] = {
     "keys.reveal": "revealed the keys",
@@ -90,7 +91,7 @@ def of_state(service: str, change: StateChange) -> Entry:
         at=change.at,
         kind="state",
         text=text,
-        state=change.after or "",
+        state=change.after if change.after in BAD_STATES else "",
         link=Link(screen="service", query=(("name", service),)),
     )
 

@@ -156,10 +156,10 @@ def test_the_closest_change_of_the_same_service_is_suspected_most() -> None:
 
     found = rank([elsewhere, same_cluster, earlier, DEPLOY], HURT)
 
-    assert [suspect.change.id for suspect in found] == ["1", "3", "4", "2"]
+    assert [suspect.change.id for suspect in found] == ["1", "3", "4"], "what shares nothing is no suspect"
     assert found[0].reasons == ("ended only 2 min before the first bad request", "same service")
     assert "another service on the same cluster, my-aks" in found[1].reasons
-    assert "nothing in common with what fails" in found[3].reasons
+    assert "another change of the same followed before it began" in found[2].reasons
 
 
 def test_what_began_after_the_first_bad_request_did_not_cause_it() -> None:
@@ -175,20 +175,26 @@ def test_what_was_under_way_when_it_began_is_as_close_as_can_be() -> None:
     assert "was under way at the first bad request" in found[0].reasons
 
 
-def test_an_error_never_seen_before_lifts_the_change_before_it() -> None:
-    deployed = replace(DEPLOY, at=NOON - timedelta(minutes=14), ended_at=NOON - timedelta(minutes=12))
-    changed = replace(
-        DEPLOY, id="2", kind="service.update", at=NOON - timedelta(minutes=11), ended_at=NOON - timedelta(minutes=10)
-    )
+def test_an_error_never_seen_before_speaks_against_the_change_right_before_it() -> None:
+    deployed = replace(DEPLOY, subject="wine-dev", at=NOON - timedelta(minutes=4), ended_at=NOON - timedelta(minutes=3))
+    changed = replace(DEPLOY, id="2", kind="service.update", at=NOON - timedelta(minutes=2), ended_at=NOON)
+    hurt = replace(HURT, services=frozenset({"wine-dev", "wine-prod"}))
     new = Signature(
-        id="g", words="ValueError: feature 7 missing", first_seen=NOON - timedelta(minutes=12), services=("wine-prod",)
+        id="g", words="ValueError: feature 7 missing", first_seen=NOON - timedelta(minutes=3), services=("wine-dev",)
     )
-    old = replace(new, first_seen=NOON - timedelta(days=3))
 
-    assert rank([deployed, changed], HURT, [old])[0].signature is None
-    first = rank([deployed, changed], HURT, [new])[0]
-    assert (first.change.id, first.signature) == ("1", new)
+    assert [one.signature for one in rank([deployed, changed], hurt, [])] == [None, None]
+    first, second = rank([deployed, changed], hurt, [new])
+    assert (first.change.id, first.signature, second.signature) == ("1", new, None)
     assert "an error never seen before appeared after it: ValueError: feature 7 missing" in first.reasons
+    assert rank([deployed], hurt, [replace(new, first_seen=NOON - timedelta(days=3))])[0].signature is None
+
+
+def test_new_code_in_an_update_weighs_like_a_deployment() -> None:
+    update = replace(DEPLOY, id="2", kind="service.update")
+
+    assert rank([update, DEPLOY], HURT)[0].change.id == "1"
+    assert rank([replace(update, replaces_content=True)], HURT)[0].score == rank([DEPLOY], HURT)[0].score
 
 
 def test_kinds_of_changes_weigh_differently_and_codes_tell_more() -> None:
