@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import context, navigation
+from dashboard import context, navigation, reads_services
 from dashboard.ui import deploy_draft, redeploy, service_fields
 from services.classifier import Action, Cause
 from services.errors import DeskError
@@ -21,7 +21,7 @@ def show(cause: Cause, *, key: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if cause.action:
             _button(cause, cause.action, key=key)
-        if cause.id in GOES_BACK and context.services().webservices.find(cause.service):
+        if cause.id in GOES_BACK and reads_services.bundle_before(cause.service):
             redeploy.button(cause.service, key=f"{key}-back")
     if problem := st.session_state.get(f"{key}-problem"):
         st.caption(problem)
