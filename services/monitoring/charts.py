@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
@@ -69,9 +69,12 @@ MARKED_KINDS = (
     "keys.rotate_other",
 )
 MOST_OWN_REQUESTS = 20_000
+MOST_NAMED = 6
 FLOWS_WITHIN = timedelta(minutes=5)
 """Rows arrive on Azure within about five minutes."""
 LAST_HOUR = timedelta(hours=1)
+AHEAD = timedelta(minutes=1)
+"""Clocks differ: a container's may be a little ahead of ours."""
 
 
 class Monitoring:
@@ -150,13 +153,18 @@ class Monitoring:
 
     def blind_spot(self, name: ChartName, services: Sequence[str] = ()) -> str:
         """What a chart of these services cannot see, or how it sees it where the front end's log is there."""
-        logged = [self._container_insights(listed) for listed in self._shown(services)]
-        if name in SEEN_WITH_LOG and logged and all(logged):
-            return SEEN_WITH_LOG[name]
         blind = BLIND_SPOTS.get(name, "")
-        if name not in SEEN_WITH_LOG or not any(logged):
+        if name not in SEEN_WITH_LOG:
             return blind
-        named = ", ".join(one.service.name for one in self._shown(services) if not self._container_insights(one))
+        clusters, shown = self._clusters(), self._shown(services)
+        without = [one.service.name for one in shown if _on(clusters, one) is not True]
+        if len(without) == len(shown):
+            return blind
+        if not without:
+            return SEEN_WITH_LOG[name]
+        named = ", ".join(without[:MOST_NAMED]) + (
+            f" and {len(without) - MOST_NAMED} more" if without[MOST_NAMED:] else ""
+        )
         return f"{SEEN_WITH_LOG[name]} Without that log ({named}): {blind[0].lower()}{blind[1:]}"
 
     def consumers(self, service: str) -> Table:
@@ -187,28 +195,26 @@ class Monitoring:
     # Trust
 
     def trust(self, services: Sequence[str] = ()) -> Trust:
-        """How far what is shown of these services (none = all) can be trusted now."""
-        now = self._clock.now()
-        shown = self._shown(services)
-        span = Span(start=now - trust.DAY, end=now + timedelta(minutes=1), step=timedelta(hours=1))
-        rows = self._live.shared(
-            ("last rows", tuple(sorted(services))),
-            lambda: self._logs().ask(
-                "last_rows",
-                services=sorted(services),
-                start=span.start,
-                end=span.end,
-                include_ours=True,
-                front_end=False,
-            ),
-            what="The telemetry",
-            deadline=KQL_DEADLINE_SECONDS,
+        """How far what is shown of these services (none = all) can be trusted now; one answer for all charts."""
+        chosen = tuple(sorted(services))
+        return self._live.shared(
+            ("trust", chosen), lambda: self._trust(chosen), what="The telemetry", deadline=KQL_DEADLINE_SECONDS
         )
-        last = trust.newest(rows.dicts())
-        # What never had Application Insights on owes no rows.
+
+    def _trust(self, services: Sequence[str]) -> Trust:
+        now = self._clock.now()
+        shown, clusters = self._shown(services), self._clusters()
+        last = trust.newest(
+            self._logs()
+            .ask("last_rows", services=services, start=now - trust.DAY, end=now + AHEAD, include_ours=True)
+            .dicts()
+        )
+        sent: dict[str, list[ProbeResult]] = {listed.service.name: [] for listed in shown}
+        # What has Application Insights off owes no rows.
         lit = {listed.service.name for listed in shown if _insights(listed)}
-        recent = self._probes.recent(None, now - LAST_HOUR, limit=MOST_OWN_REQUESTS)
-        sent = [result for result in recent if result.service in lit]
+        for result in self._probes.recent(None, now - LAST_HOUR, limit=MOST_OWN_REQUESTS):
+            if result.service in lit:
+                sent[result.service].append(result)
         return Trust(
             asked_at=now,
             services=tuple(
@@ -216,13 +222,13 @@ class Monitoring:
                     service=listed.service.name,
                     last_row_at=last.get(listed.service.name),
                     insights=_insights(listed),
-                    container_insights=self._container_insights(listed),
+                    container_insights=_on(clusters, listed),
                     is_on_cluster=bool(listed.service.compute),
-                    coverage=covered([result for result in sent if result.service == listed.service.name], now=now),
+                    coverage=covered(sent[listed.service.name], now=now),
                 )
                 for listed in shown
             ),
-            coverage=covered(sent, now=now),
+            coverage=covered([result for results in sent.values() for result in results], now=now),
         )
 
     def await_data(self, person: Person, service: str) -> Awaited:
@@ -247,8 +253,8 @@ class Monitoring:
             lambda: self._logs().ask(
                 "probe_arrivals",
                 services=(awaited.service,),
-                start=awaited.sent_at - timedelta(minutes=1),
-                end=now + timedelta(minutes=1),
+                start=awaited.sent_at - AHEAD,
+                end=now + AHEAD,
                 include_ours=True,
             ),
             what="The telemetry",
@@ -271,24 +277,39 @@ class Monitoring:
             if result.at < span.end and (not services or result.service in services)
         ]
 
-    def _shown(self, services: Iterable[str]) -> list[ListedService]:
-        chosen = set(services)
-        return [listed for listed in self._webservices.all() if not chosen or listed.service.name in chosen]
+    def _shown(self, services: Sequence[str]) -> list[ListedService]:
+        """The services chosen, as listed; none chosen = all."""
+        if not services or len(services) > MOST_NAMED:
+            chosen = set(services)
+            return [listed for listed in self._webservices.all() if not chosen or listed.service.name in chosen]
+        return [listed for name in services if (listed := self._webservices.find(name))]
+
+    def _clusters(self) -> dict[str, bool | None]:
+        """Every AKS cluster, and whether Container Insights is on; None = not known."""
+        return {
+            compute.name.lower(): compute.container_insights
+            for compute in self._webservices.computes()
+            if compute.type == "AKS"
+        }
 
     def _may_have_log(self, services: Sequence[str]) -> bool:
         """Whether a front end's log may be there; where no cluster has Container Insights on it is not looked for."""
-        computes = self._webservices.computes()
-        wanted = {listed.service.compute for listed in self._shown(services)} if services else None
+        clusters = self._clusters()
+        if all(is_on is False for is_on in clusters.values()):
+            return False
+        if not services:
+            return True
+        # A service that is gone meanwhile may have run on any of them.
+        found = {listed.service.name: listed for listed in self._shown(services)}
         return any(
-            compute.container_insights is not False
-            for compute in computes
-            if compute.type == "AKS" and (wanted is None or compute.name in wanted)
+            name not in found or (bool(found[name].service.compute) and _on(clusters, found[name]) is not False)
+            for name in services
         )
 
-    def _container_insights(self, listed: ListedService) -> bool | None:
-        """Whether the cluster of a service writes the front end's log; None = no cluster, or not known."""
-        named = (compute for compute in self._webservices.computes() if compute.name == listed.service.compute)
-        return next((compute.container_insights for compute in named), None)
+
+def _on(clusters: Mapping[str, bool | None], listed: ListedService) -> bool | None:
+    """Whether the cluster of a service writes the front end's log; None = it runs on none, or that is not known."""
+    return clusters.get((listed.service.compute or "").lower())
 
 
 def _insights(listed: ListedService) -> bool | None:
