@@ -176,7 +176,8 @@ def of_course(incident: Incident, entries: Sequence[AuditEntry]) -> list[Entry]:
 
 def of_record(entry: AuditEntry) -> Entry | None:
     """What somebody did to a service without an operation, such as revealing its keys."""
-    if entry.operation is not None:
+    if entry.operation is not None or entry.action.startswith("alert."):
+        # Operations and alerts have entries of their own.
         return None
     done = _WORDS.get(entry.action, entry.action)
     text = f"{entry.object}: {done}" + (" – refused" if entry.result == "refused" else "")

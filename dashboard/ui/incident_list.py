@@ -73,7 +73,7 @@ def show(asked: dict[str, Any]) -> str | None:
             "id": tables.text("Incident", pinned=True),
             "status": tables.text("Status"),
             "severity": tables.text("Severity"),
-            "title": tables.text("What fails", wide=True),
+            "title": tables.text("What fails"),
             "services": tables.tags("Services"),
             "began": times.column("Began", relative=False),
             "lasted": tables.text("Lasted"),

@@ -14,12 +14,17 @@ from services.onset import RULE
 from services.suspects import Suspect
 
 SHOWN = 5
+RANKING = (
+    "Changes stand higher the shorter before it they ended, the more they share with what failed, the riskier their "
+    "kind, and when an error appeared after them that was never seen before."
+)
 GOES_BACK = ("service.deploy", "service.update")
 
 
 def show(story: Story) -> None:
     """Show them."""
-    headings.section("Suspects", _since(story))
+    headings.section("Suspects")
+    st.caption(_since(story), help=f"{RULE} {RANKING}")
     if not story.suspects:
         tables.nothing(
             "No change through this desk fits: look at what the services call, at their data, and at the cluster."
@@ -83,6 +88,9 @@ def _suspect(story: Story, suspect: Suspect, place: int) -> None:
 def _way_back(suspect: Suspect, place: int) -> None:
     name = suspect.change.subject
     earlier = before(reads_services.bundles(name), suspect.change.id)
+    if earlier is None:
+        # It was the first of this service that is known here: there is nothing to go back to.
+        return
     redeploy.button(
         name,
         key=f"incident-back-{place}",
@@ -107,6 +115,6 @@ def _since(story: Story) -> str:
         )
     first = story.first_bad
     return (
-        f"The first bad request: {escaped(first.service)} answered {first.code} at {times.absolute(first.at)}. {RULE} "
-        "Closer, related and riskier changes stand higher; it is a hint, not a verdict."
+        f"The first bad request: {escaped(first.service)} answered {first.code} at {times.absolute(first.at)}. "
+        "A hint where to look first, not a verdict."
     )

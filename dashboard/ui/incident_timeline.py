@@ -48,18 +48,13 @@ def _entries(incident: Incident, kinds: Sequence[EntryKind]) -> None:
 
 
 def line(entry: Entry, *, is_linked: bool = True) -> None:
-    """One entry: when, what, by whom, what came of it."""
-    _, icon = KINDS[entry.kind]
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(_time(entry), help=times.hover(entry.at), width="content")
-        if entry.kind == "note":
-            st.markdown(f"{icon} {markdown(entry.text)}", width="content")
-        else:
-            st.markdown(f"{icon} {escaped(entry.text)}", width="content")
-        if entry.state:
-            states.badge(entry.state)
-        if entry.person:
-            st.caption(escaped(entry.person), width="content")
+    """One entry: when, what, what came of it, by whom, and the way to where it came from."""
+    icon = KINDS[entry.kind][1]
+    text = markdown(entry.text) if entry.kind == "note" else escaped(entry.text)
+    state = f" {states.inline(entry.state)}" if entry.state else ""
+    person = f" :small[:gray[{escaped(entry.person)}]]" if entry.person else ""
+    with st.container(horizontal=True, vertical_alignment="top", gap="small", wrap=False):
+        st.markdown(f":small[:gray[{_time(entry)}]] {icon} {text}{state}{person}", width="stretch")
         if is_linked and entry.link and entry.link.screen != "incident":
             navigation.link(entry.link.screen, "Open", **dict(entry.link.query))
 
@@ -70,7 +65,7 @@ def markdown(text: str) -> str:
 
 
 def _time(entry: Entry) -> str:
-    began = times.absolute(entry.at)
+    began = escaped(times.absolute(entry.at))
     if entry.ended_at and entry.ended_at > entry.at:
         return f"{began} +{times.span(entry.ended_at - entry.at)}"
     return began

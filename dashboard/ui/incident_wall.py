@@ -32,7 +32,7 @@ def _draw(incident_id: str) -> None:
             st.markdown(incident_words.commander(incident), width="content")
             for listed in incident_pulse.affected(incident):
                 states.badge(listed.word, detail=listed.service.name)
-        with st.grid(3, min_column_width=100):
+        with st.grid(3, min_column_width=110):
             for label, value, _ in incident_pulse.texts(incident_pulse.asked(incident)):
                 with st.container(border=True, gap="xsmall"):
                     st.caption(f"{label}, last 5 min")
