@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -32,7 +34,7 @@ def show() -> None:
     may = context.shown_person().may(COMMAND)
     with filters.bar():
         range_ = ranges.choose()
-        _begin_with()
+        _begin_with(range_)
     text = _text()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         label, icon = accent.label("Run", icon=":material/play_arrow:") if may else ("Run", ":material/play_arrow:")
@@ -73,22 +75,22 @@ def _text() -> str:
     )
 
 
-def _begin_with() -> None:
+def _begin_with(range_: ranges.Range) -> None:
     """Queries to begin with: one's own and others', what one asked before, and the desk's."""
     queries = context.services().queries
-    offered: dict[str, str] = {}
+    offered: dict[str, Callable[[], str]] = {}
     for own in queries.own():
-        offered[f"{own.name} · {own.person_name}"] = own.text
+        offered[f"{own.name} · {own.person_name}"] = partial(str, own.text)
     for asked in queries.history(context.shown_person()):
-        first = asked.text.strip().splitlines()[0][:60]
-        offered[f"{times.absolute(asked.at)} · {first}"] = asked.text
+        first = next(iter(asked.text.strip().splitlines()), "")[:60]
+        offered[f"{times.absolute(asked.at)} · {first}"] = partial(str, asked.text)
     for shipped in queries.shipped():
-        offered[f"{shipped.name} · of the desk"] = shipped.text
+        offered[f"{shipped.name} · of the desk"] = partial(_written_out, shipped.name, range_)
 
     def take() -> None:
         chosen = st.session_state.get("console-begin")
         if chosen in offered:
-            open_with(offered[chosen])
+            open_with(offered[chosen]())
 
     st.selectbox(
         "Begin with",
@@ -99,6 +101,11 @@ def _begin_with() -> None:
         on_change=take,
         width=320,
     )
+
+
+def _written_out(name: str, range_: ranges.Range) -> str:
+    """One of the desk's queries as a chart would run it: with the range and all it is built on."""
+    return context.services().logs().render(name, start=range_.start, end=range_.end, step=range_.step)
 
 
 def _run(text: str, range_: ranges.Range) -> None:

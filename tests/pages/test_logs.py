@@ -217,6 +217,16 @@ def test_a_query_of_ones_own_is_run_drawn_saved_and_found_again(
     assert asked == ["queries.save", "queries.edit"]
 
 
+def test_one_of_the_desks_own_queries_can_be_taken_and_run(open_page: OpenPage, sent: dict[str, str]) -> None:
+    page = open_page("logs", identity="operator", view="Queries", range="15m")
+
+    page.selectbox(key="console-begin").set_value("service_summary · of the desk").run()
+    page.button(key="console-run").click().run()
+
+    table = next(frame.value for frame in page.dataframe if "p95" in frame.value)
+    assert "wine-prod" in list(table["Service"])
+
+
 def test_a_query_that_leads_out_is_refused_in_words(open_page: OpenPage) -> None:
     page = open_page("logs", identity="operator", view="Queries")
     page.text_area(key="console-text").set_value("workspace('another').Requests").run()
