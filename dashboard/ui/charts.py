@@ -28,7 +28,7 @@ FEW = 6
 """Below so many failures in a step the axis counts one by one."""
 MOST_FILLED = 3
 """Up to so many lines have a tint beneath them; more would be mud."""
-LEFT, RIGHT, TOP, BOTTOM = 48, 14, 50, 46
+LEFT, RIGHT, TOP, BOTTOM = 48, 14, 44, 46
 """Room around every plot, in pixels: the same for all, so that a time stands above the same time of the next chart."""
 SPLIT_SOURCES = ("front end", "probe", "test")
 """Who measures model time and the rest, the one with the most requests first."""
@@ -183,19 +183,19 @@ def replicas(
         if not several and rows["maxReplicas"].notna().any():
             drawn.append(("maxReplicas", "at most", "dashdot", 1.0))
         for column, word, dash, width in drawn:
-            figure.add_trace(
-                _line(
-                    rows.assign(value=rows[column]).drop(columns="n"),
-                    range_,
-                    name=f"{service} {word}" if several else word,
-                    colour=palette.NEUTRAL if column == "maxReplicas" else palette.of(str(service)),
-                    dash=dash,
-                    width=width,
-                    unit="replicas",
-                    format_=",.2f" if column == "busy" else ",.0f",
-                    is_filled=column == "busy",
-                )
+            line = _line(
+                rows.assign(value=rows[column]).drop(columns="n"),
+                range_,
+                name=str(service) if several else word,
+                colour=palette.NEUTRAL if column == "maxReplicas" else palette.of(str(service)),
+                dash=dash,
+                width=width,
+                unit=word,
+                format_=",.2f" if column == "busy" else ",.0f",
+                is_filled=column == "busy",
             )
+            # Ten services have twenty lines: the dotted one goes with the solid one of its colour.
+            figure.add_trace(line.update(showlegend=column == "replicas" or not several, legendgroup=str(service)))
     if not frame.empty and float(frame[["replicas", "maxReplicas"]].max().max()) < FEW:
         figure.update_yaxes(dtick=1)
     return _banded(figure, bands)

@@ -121,7 +121,7 @@ def bands(events: Iterable[Event], range_: Range) -> list[charts.Band]:
     for event in events:
         # A flag that points to the left needs the room of two.
         room = range_.duration * LABEL_SHARE * (2 if _is_late(event, range_) else 1)
-        if groups and _seen(event, range_) - _seen(groups[-1][-1], range_) <= room:
+        if groups and _seen(event, range_) - _seen(groups[-1][0], range_) <= room:
             groups[-1].append(event)
         else:
             groups.append([event])

@@ -7,18 +7,12 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import context, navigation, reads_services
+from dashboard import context, navigation, reads_services, reads_watching
 from dashboard.ui import errors, headings, tables
-from services.objectives import Budget, Objective, Standing
+from services.objectives import Budget, Standing
 
 MOST_ASKED = 20
 """Each asks the telemetry of up to a month."""
-
-
-@st.cache_data(ttl=60, max_entries=500, show_spinner=False)
-def standing(objective: Objective) -> Standing:
-    """Where one service stands, at most a minute old."""
-    return context.services().objectives.standing(objective)
 
 
 def show(services: Sequence[str]) -> None:
@@ -34,7 +28,7 @@ def show(services: Sequence[str]) -> None:
     rows: list[dict[str, Any]] = []
     with errors.explained():
         for objective in known[:MOST_ASKED]:
-            rows += _rows(standing(objective))
+            rows += _rows(reads_watching.standing(objective))
     tables.show(
         sorted(rows, key=lambda row: (row["left"] is None, row["left"] or 0.0)),
         key="objectives",
@@ -50,7 +44,7 @@ def show(services: Sequence[str]) -> None:
             "window": tables.number("Window", unit="days"),
             "source": tables.text("Set by"),
         },
-        empty="No service here has an objective yet: open one and set it under Tests.",
+        empty="No service here has an objective yet: open one and set it in its Summary.",
         next_step=lambda: navigation.link("services", "Choose a service", icon=":material/dns:"),
     )
     if len(known) > MOST_ASKED:

@@ -17,7 +17,7 @@ NEEDS = "This needs the role operator: rows are raw. Choose another identity, or
 
 def beneath(table: Table, *, span: Span, key: str) -> None:
     """Show what a chart asked; nothing of it is made before somebody opens it."""
-    opened = st.expander("Query", icon=":material/code:", key=f"{key}-query", on_change="rerun")
+    opened = st.expander("Query", icon=":material/code:", key=f"{key}-query", type="compact", on_change="rerun")
     if not opened.open:
         return
     with opened:

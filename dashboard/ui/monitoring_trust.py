@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import streamlit as st
 
-from dashboard.ui import operation_words
+from dashboard.ui import operation_words, times
 from services.monitoring.trust import Trust
 
 MOST_NAMED = 4
 
 
-def line(trust: Trust) -> None:
-    """Show the newest row, the lag, what of our probes arrived, and for which services something is off."""
+def line(trust: Trust, *, read_at: datetime, seconds: float) -> None:
+    """Show the newest row, the lag, what of our probes arrived, for which services something is off, and what it took."""
     sign = ":material/verified:" if trust.last_row_at else ":orange[:material/warning:]"
-    st.caption(f"{sign} {operation_words.escaped(trust.sentence())} {_switches(trust)}")
+    words = f"{trust.sentence()} {_switches(trust)} Read {times.ago(read_at)}, in {times.span(seconds)}."
+    st.caption(f"{sign} {operation_words.escaped(words)}", help=times.hover(read_at))
 
 
 def named(names: Sequence[str]) -> str:
@@ -30,4 +32,4 @@ def _switches(trust: Trust) -> str:
     off, logged = trust.insights_off, trust.container_insights_on
     insights = "on for all" if not off else "off for all" if len(off) == count else f"off for {named(off)}"
     front_end = "off" if not logged else "on for all" if len(logged) == count else f"on for {named(logged)}"
-    return operation_words.escaped(f"Application Insights {insights}; Container Insights {front_end}.")
+    return f"Application Insights {insights}; Container Insights {front_end}."

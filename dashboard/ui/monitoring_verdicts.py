@@ -15,6 +15,8 @@ from services.verdicts import RULE, Word
 
 MOST_JUDGED = 12
 """So many of the newest changes get a verdict at once; each asks the telemetry twice."""
+LEGEND_HEIGHT = 44
+"""As high as the closed legend: the charts beneath it do not jump when the verdicts are there."""
 _LOOKS: Mapping[Word, tuple[Colour, str]] = {
     "worse": ("red", ":material/trending_down:"),
     "better": ("green", ":material/trending_up:"),
@@ -55,7 +57,7 @@ def rule() -> None:
 def _legend(events: tuple[Event, ...]) -> None:
     judged = [event for event in events if event.operation and event.operation.kind in COMPARED_KINDS][-MOST_JUDGED:]
     found: dict[int, MarkerVerdict] = {}
-    with errors.explained():
+    with errors.explained(), st.skeleton(LEGEND_HEIGHT):
         for event in judged:
             if event.operation:
                 found[event.number] = verdict(event.operation.id)

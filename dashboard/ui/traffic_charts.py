@@ -21,7 +21,6 @@ from dashboard.ui import (
     monitoring_trust,
     operation_words,
     ranges,
-    sources,
 )
 from services.azuremonitor.tables import Table
 from services.monitoring import ChartName
@@ -95,7 +94,7 @@ ALL: tuple[Chart, ...] = (
     Chart(
         name="replicas",
         title="Replicas and how many are busy",
-        unit="replicas",
+        unit="dotted: busy ones",
         figure=charts.replicas,
         empty="No replica answered in this range.",
     ),
@@ -114,13 +113,15 @@ ALL: tuple[Chart, ...] = (
         empty="No request arrived in this range, so there is no latency to show.",
     ),
 )
+NARROWEST = 400
+"""Below so many pixels charts stand beneath each other."""
 MAIN = ALL[:3]
 """What a glance at one service needs."""
 
 
 def grid(shown: Sequence[Chart], asked: Asked, *, every: str | None = None) -> None:
     """Draw charts beside and beneath each other, all at once: none waits for another."""
-    with st.grid(2, min_column_width=440, gap="small"):
+    with st.grid(2, min_column_width=NARROWEST, gap="small"):
         for chart in shown:
             with st.container(border=True, gap="xsmall"):
                 card(chart, asked, every=every)
@@ -142,13 +143,14 @@ def _draw(chart: Chart, asked: Asked) -> None:
         asked = replace(asked, range_=ranges.last(asked.range_.name, now=context.now()))
     key = f"chart-{chart.name}"
     with errors.explained():
-        table = _ask(chart, asked)
-        trust = context.services().monitoring.trust(asked.services)
         _title(chart)
+        with st.skeleton(charts.HEIGHT):
+            table = _ask(chart, asked)
+            trust = context.services().monitoring.trust(asked.services)
+            frame: pd.DataFrame = table.frame()
+            figure = _figure(chart, asked, frame)
         if table.partial:
             st.warning(f"This is not all of it: {operation_words.escaped(table.partial)}")
-        frame: pd.DataFrame = table.frame()
-        figure = _figure(chart, asked, frame)
         if any(len(trace["x"]) for trace in figure.data):
             _plot(figure, key=key, alt=f"{chart.title} of {asked.of_whom}, {asked.range_.label.lower()}.")
         else:
@@ -156,8 +158,7 @@ def _draw(chart: Chart, asked: Asked) -> None:
                 st.markdown(f":material/show_chart: {_empty(chart, trust)}", width="content")
         for sentence in _notes(chart, asked, frame):
             st.caption(f":material/visibility_off: {operation_words.escaped(sentence)}")
-        monitoring_trust.line(trust)
-        sources.live(read_at=context.now(), seconds=table.took_seconds)
+        monitoring_trust.line(trust, read_at=context.now(), seconds=table.took_seconds)
         monitoring_query.beneath(table, span=asked.range_.span, key=key)
 
 
