@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from services.azureml.fields import find
 from services.azureml.types import Service
 from services.errors import NotFound
-from services.planning.wanted import SEALED, Wanted, digest
+from services.planning.wanted import SEALED, CodeRef, Wanted, digest
 from services.scrubbing import HIDDEN
 from services.storage import ledger
 from services.storage.database import Database
@@ -123,6 +123,14 @@ class Bundles:
             is_its_code = bundle.assets == assets if bundle.assets else _code(bundle.wanted) == code
             if is_its_code and set(bundle.wanted.model_ids) == set(live.model_ids):
                 return bundle
+        return None
+
+    def code_here(self, live: Service) -> CodeRef | None:
+        """The code a service runs, where a bundle of it lies here; None when it has to be fetched."""
+        assets = assets_of(live)
+        for bundle in self.of(live.name):
+            if assets and bundle.assets == assets and bundle.wanted.code and bundle.wanted.code.sha256:
+                return bundle.wanted.code
         return None
 
     def code_of(self, live: Service | None) -> str | None:

@@ -22,7 +22,8 @@ from services.storage.database import Database
 
 AT_A_TIME = 2
 """So many of them run at once: a workspace of hundreds is first seen at one moment, and people's work comes first."""
-AGAIN_AFTER = timedelta(hours=1)
+AGAIN_AFTER = timedelta(minutes=10)
+"""A service that others change again and again is not read back each time."""
 READER = replace(UPKEEP, role=Role.OPERATOR)
 
 
@@ -76,8 +77,7 @@ class ReadingBack:
         tried = self._operations.page(kind=READ_BACK, subject=service.name, limit=1)
         if not tried:
             return True
-        since = tried[0].ended_at or tried[0].requested_at
-        return tried[0].state == "succeeded" or self._clock.now() - since > AGAIN_AFTER
+        return self._clock.now() - (tried[0].ended_at or tried[0].requested_at) > AGAIN_AFTER
 
     def _seen(self) -> list[tuple[Service, str]]:
         table = mirror.services

@@ -12,6 +12,7 @@ from typing import Any
 from services.azureml.artifacts import fetch_code, is_packed
 from services.azureml.gateway import Gateway
 from services.azureml.types import Service
+from services.bundles import Bundles
 from services.errors import Forbidden, Invalid, NotFound
 from services.files import CODE_LIMIT, Files
 from services.operations.deploy import gateway_of, keep
@@ -28,32 +29,34 @@ def fetch_code_back(work: Work) -> dict[str, Any]:
     live = gateway_of(work).mms.service(work.operation.subject)
     wanted = from_service(live)
     if wanted.code is None:
-        return {"sha256": "", "remark": ""}
+        return {"code": None, "remark": ""}
+    bundles: Bundles = work.tool("bundles")
+    here = bundles.code_here(live)
+    if here is not None:
+        return {"code": here.to_json(), "remark": ""}
     try:
-        return {"sha256": kept_code(work, live), "remark": ""}
+        code = CodeRef(
+            source="upload",
+            entry_script=wanted.code.entry_script,
+            sha256=kept_code(work, live),
+            name=_archive_name(live.name),
+        )
     except (Forbidden, Invalid, NotFound) as error:
         remark = f"Its code could not be read back: {error.sentence}"
         work.lines("desk", [remark])
-        return {"sha256": "", "remark": remark}
+        return {"code": None, "remark": remark}
+    return {"code": code.to_json(), "remark": ""}
 
 
 def keep_it(work: Work) -> dict[str, Any]:
     """Keep what was read as a bundle of the service."""
     gateway = gateway_of(work)
     live = gateway.mms.service(work.operation.subject)
-    fetched: Mapping[str, str] = work.result("code") or {}
+    fetched: Mapping[str, Any] = work.result("code") or {}
     wanted = from_service(live)
-    remarks = [fetched["remark"]] if fetched.get("remark") else []
-    if wanted.code and fetched.get("sha256"):
-        wanted = replace(
-            wanted,
-            code=CodeRef(
-                source="upload",
-                entry_script=wanted.code.entry_script,
-                sha256=fetched["sha256"],
-                name=_archive_name(live.name),
-            ),
-        )
+    remarks = [str(fetched["remark"])] if fetched.get("remark") else []
+    if wanted.code and fetched.get("code"):
+        wanted = replace(wanted, code=CodeRef.from_json(fetched["code"]))
     if wanted.environment:
         environment, remark = _environment(gateway, live, wanted.environment)
         wanted = replace(wanted, environment=environment)

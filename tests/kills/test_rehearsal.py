@@ -103,6 +103,25 @@ def test_what_was_not_deployed_from_here_is_read_back_and_runs_again(
     assert stack.desk.gateway.mms.keys(name).primary == key
 
 
+def test_what_others_changed_past_the_desk_is_kept_too(
+    stack: DeskStack, model_id: str, unique: Callable[[str], str]
+) -> None:
+    name = stack.deployed(unique("drifting"), model_id)
+    assert len(stack.desk.deployments.bundles(name)) == 1
+    azure = open_gateway(for_worker(stack.settings))
+    azure.sdk.update_service(name, mark="somebody-else", configuration={"enable_app_insights": False})
+    azure.close()
+
+    changed, deployed = bundles(stack, name, 2)
+
+    assert changed.is_read_back
+    assert changed.wanted.configuration["enable_app_insights"] is False
+    assert changed.wanted.code == deployed.wanted.code
+    before = stack.desk.deployments.bundle_before(name)
+    assert before is not None
+    assert before.operation == deployed.operation
+
+
 def test_a_bundle_is_rehearsed_edited_and_rehearsed_again_and_a_request_reproduced(
     stack: DeskStack, model_id: str, unique: Callable[[str], str]
 ) -> None:
@@ -131,11 +150,16 @@ def test_a_bundle_is_rehearsed_edited_and_rehearsed_again_and_a_request_reproduc
     again = rehearsals.get(stack.wait(rehearsals.reproduce(OPERATOR, name, json.dumps({"secret": "wine of 1961"}))).id)
 
     assert (again.works, again.reproduces) == (True, True)
-    said = rehearsals.answer(OPERATOR, again.operation.id)
-    assert said is not None
-    assert json.loads(said) == {"secret": "wine of 1961"}
-    with pytest.raises(Forbidden):
-        rehearsals.answer(VIEWER, again.operation.id)
+    masked = rehearsals.answer(OPERATOR, again.operation.id)
+    assert masked is not None
+    assert "secret" in masked
+    assert "1961" not in masked
+    shown = rehearsals.unmasked(rehearsals.unmask(OPERATOR, again.operation.id))
+    assert json.loads(shown or "") == {"secret": "wine of 1961"}
+    assert stack.desk.audit.page(limit=1)[0].action == "values.unmask"
+    for refused in (rehearsals.answer, rehearsals.unmask):
+        with pytest.raises(Forbidden):
+            refused(VIEWER, again.operation.id)
     assert b"wine of 1961" not in (stack.settings.data / "ledger.sqlite3").read_bytes()
 
 
