@@ -258,7 +258,7 @@ def _desk(settings: Settings) -> Desk:
         objectives=Objectives(ledger, operations, audit, live, logs, workspace=workspace, clock=clock),
         marker_verdicts=MarkerVerdicts(live, logs, operations, clock=clock),
         switches=Switches(ledger, operations, audit, workspace=workspace, clock=clock),
-        causes=Causes(webservices, operations, monitoring, container_logs, probes, clock=clock),
+        causes=Causes(webservices, operations, monitoring, container_logs, probes, failure_groups, clock=clock),
         faults=Faults(live, _local_admin(settings), operations, clock=clock),
         incidents=incidents,
         incident_notes=incident_notes,

@@ -5,7 +5,7 @@ What cannot be looked at is said beside the causes rather than waited for: a cau
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 from services.access import ANONYMOUS_VIEWER
 from services.azureml.types import Compute, Service
-from services.classifier import Cause, Evidence, Running, Seen, Text, classify, texts_of
+from services.classifier import Cause, Evidence, Raised, Running, Seen, Text, classify, texts_of
 from services.clock import Clock
 from services.container_logs import ContainerLogs
-from services.errors import DeskError
+from services.errors import DeskError, NotFound
+from services.failure_groups import FailureGroup, FailureGroups
 from services.monitoring import Monitoring, Span, own_requests
 from services.operations.desk import Operations
 from services.operations.records import Operation
@@ -53,6 +54,7 @@ class Causes:
         monitoring: Monitoring,
         container_logs: ContainerLogs,
         probes: Probes,
+        failure_groups: FailureGroups,
         *,
         clock: Clock,
     ) -> None:
@@ -61,6 +63,7 @@ class Causes:
         self._monitoring = monitoring
         self._container_logs = container_logs
         self._probes = probes
+        self._failure_groups = failure_groups
         self._clock = clock
 
     def of_service(self, name: str) -> list[Cause]:
@@ -87,14 +90,15 @@ class Causes:
         """All that is known about a service now."""
         listed = self._webservices.get(name)
         span = self._span()
-        with ThreadPoolExecutor(max_workers=3, thread_name_prefix="evidence") as pool:
+        with ThreadPoolExecutor(max_workers=4, thread_name_prefix="evidence") as pool:
             errors = pool.submit(
                 _heard, lambda: self._monitoring.chart("errors_by_code", span, services=[name]).dicts()
             )
             rate = pool.submit(_heard, lambda: self._monitoring.chart("request_rate", span, services=[name]).dicts())
             log = pool.submit(_heard, lambda: self._container_logs.read(ANONYMOUS_VIEWER, name, tail=LOG_LINES))
-            heard = errors.result(), rate.result(), log.result()
-        rows, rates, lines = (one.found for one in heard)
+            raised = pool.submit(_heard, lambda: self._failure_groups.of(name, since=span.start, until=span.end))
+            heard = errors.result(), rate.result(), log.result(), raised.result()
+        rows, rates, lines, groups = (one.found for one in heard)
         # Our own requests are known here even when telemetry does not answer.
         failed = own_requests.failures(self._probes.recent(name, span.start), span)
         ours = [dict(zip(OWN_COLUMNS, row, strict=True)) for row in failed]
@@ -106,9 +110,27 @@ class Causes:
             self._known(listed),
             texts=tuple(texts),
             seen=tuple(_seen([*(rows or ()), *ours])),
+            raised=self._raised(groups or ()),
             load=_load(listed, rates or (), rows or ()),
             unread=tuple(dict.fromkeys(one.unread for one in heard if one.unread)),
         )
+
+    def _raised(self, groups: Sequence[FailureGroup]) -> Raised | None:
+        """The failure that hurts most, in a sentence, with the deployment it came with."""
+        worst = next((group for group in groups if group.count), None)
+        if worst is None:
+            return None
+        place = f" in {worst.place}" if worst.place else ""
+        title = self._title(worst.first_operation) if worst.first_operation else ""
+        since = f"new since “{title}”" if title else f"first seen {worst.first_seen:%Y-%m-%d %H:%M} UTC"
+        return Raised(group=worst.id, sentence=f"Most of them: {worst.type}{place}, {worst.count:,} times, {since}.")
+
+    def _title(self, operation: str) -> str:
+        try:
+            return self._operations.get(operation).title
+        except NotFound:
+            # Noted before the ledger was made anew: the time alone is known.
+            return ""
 
     def _of_operation(self, operation: Operation) -> Evidence:
         listed = self._webservices.find(operation.subject)

@@ -64,6 +64,15 @@ class Running:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Raised:
+    """The exception that `run()` raised most."""
+
+    group: str
+    """The failure group it belongs to."""
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """All that is known about a failure."""
 
@@ -81,6 +90,7 @@ class Evidence:
     """How many replicas shall answer, and do; None = not known."""
     load: Load | None = None
     running: Running | None = None
+    raised: Raised | None = None
     twins: tuple[str, ...] = ()
     """Names under which the same cluster is attached, when there is more than one."""
     operation: str | None = None
@@ -104,6 +114,8 @@ class Action:
     operation: str | None = None
     """What failed, to start from what it wanted; or what is waited for."""
     model_ids: tuple[str, ...] = ()
+    group: str = ""
+    """The failure group to be seen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -290,6 +302,7 @@ def _words(hit: _Hit, evidence: Evidence) -> dict[str, Any]:
         "state": evidence.state.lower() or "not known",
         "whose": f": “{running.title}” by {running.person}" if running else "; who began it is not known here",
         "count": hit.count,
+        "exception": f" {evidence.raised.sentence}" if evidence.raised else "",
     }
 
 
@@ -343,6 +356,7 @@ def _action(hit: _Hit, evidence: Evidence) -> tuple[Action | None, str]:
         variables=variables,
         operation=operation,
         model_ids=evidence.model_ids,
+        group=evidence.raised.group if evidence.raised and signature.id == "run-raised" else "",
     )
     return action, proposal
 

@@ -286,7 +286,7 @@ SIGNATURES: tuple[Signature, ...] = (
         id="run-raised",
         title="The script raises in run()",
         cause="{count} ended in an exception of run(): the container answered 500, the caller saw 502 with the header "
-        "x-ms-run-function-failed.",
+        "x-ms-run-function-failed.{exception}",
         remedy="Open the exception to see where and since which deployment, reproduce it locally, or go back to what ran "
         "before.",
         does="see failures",

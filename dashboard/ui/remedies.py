@@ -35,6 +35,8 @@ def _button(cause: Cause, action: Action, *, key: str) -> None:
         _go(action.label, ":material/rocket_launch:", key, _deploy, cause, action, f"{key}-problem")
     elif does == "renew keys":
         _go(action.label, ":material/key:", key, _access, action.service)
+    elif does == "see failures" and action.group:
+        navigation.link("logs", action.label, icon=":material/error:", view="Failures", group=action.group)
     elif does == "see failures":
         navigation.filtered("logs", action.label, key=key, icon=":material/error:", view="Failures", of=action.service)
     elif does == "see model files":

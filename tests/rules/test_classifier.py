@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from services.azureml.types import Problem, Replicas, Service
-from services.classifier import Cause, Evidence, Load, Running, Seen, Text, classify, package_of, texts_of
+from services.classifier import Cause, Evidence, Load, Raised, Running, Seen, Text, classify, package_of, texts_of
 from services.monitoring import code_map
 from services.replica_sizing import size
 from services.signatures import SIGNATURES
@@ -194,6 +194,16 @@ def test_a_failure_that_two_sources_see_is_said_once() -> None:
     )
 
     assert names(both) == ["run-raised"]
+
+
+def test_the_exception_that_was_raised_most_is_named_with_the_script() -> None:
+    raised = Raised(group="a1b2", sentence="Most of them: ValueError in run, 1,019 times, new since “Deploy wine:6”.")
+
+    found = first(replace(CASES["run-raised"], raised=raised))
+
+    assert found.cause.endswith("Most of them: ValueError in run, 1,019 times, new since “Deploy wine:6”.")
+    assert found.action is not None
+    assert found.action.group == "a1b2"
 
 
 def test_two_failures_at_once_are_both_named() -> None:
