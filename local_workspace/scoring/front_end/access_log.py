@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 CALLER_LEFT = 499
 """Stands in the access log for a caller who closed the connection before the answer."""
-WAITING_LINES = 100_000
+WAITING_LINES = 50_000
 
 BAD_KEY = "bad key"
 BAD_TOKEN = "bad token"  # noqa: S105 - the reason of a refusal
