@@ -33,9 +33,9 @@ MEDIA: Mapping[str, str] = {
     "json": "application/json; charset=utf-8",
 }
 CHARTS: tuple[ChartName, ...] = ("errors_by_code", "latency", "request_rate")
-BEFORE = timedelta(minutes=30)
+BEFORE = timedelta(minutes=20)
 """So much of the time before it began is in the charts, to compare with."""
-SHORTEST = timedelta(hours=1)
+SHORTEST = timedelta(minutes=40)
 LONGEST = timedelta(days=30)
 STEPS = tuple(timedelta(seconds=s) for s in (30, 60, 120, 300, 900, 3600, 10_800, 43_200))
 MOST_STEPS = 150

@@ -144,14 +144,16 @@ def _svg(
         parts.append(f'<text x="{x + 14}" y="{TOP - 14}">{escape(name)}</text>')
         x += 30 + 7 * len(name)
     parts.append(drawn)
-    for mark in marks:
+    for place, mark in enumerate(marks):
         if axis.start <= mark.at <= axis.end:
             x = axis.x(mark.at)
             parts.append(
                 f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="{MARK}" '
                 'stroke-dasharray="3 3"/>'
             )
-            parts.append(f'<text x="{x + 2:.1f}" y="{TOP + 9}" font-weight="bold">{escape(mark.letter)}</text>')
+            parts.append(
+                f'<text x="{x + 2:.1f}" y="{TOP + 9 + 11 * (place % 4)}" font-weight="bold">{escape(mark.letter)}</text>'
+            )
     return "".join(parts) + "</svg>"
 
 

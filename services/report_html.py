@@ -22,6 +22,7 @@ table { border-collapse: collapse; width: 100%; margin: .5rem 0 1.5rem; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .5rem; border-bottom: 1px solid #94a3b8; overflow-wrap: anywhere; }
 pre { overflow-x: auto; padding: .75rem; border: 1px solid #94a3b8; font-size: 13px; }
 .words { white-space: pre-wrap; }
+td:first-child { white-space: nowrap; }
 svg { width: 100%; height: auto; }
 @media print { details { display: none; } }
 """

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from services.health import in_words
+from services.monitoring import ChartName
 from services.onset import RULE
 from services.report_charts import code_name
 from services.timeline import Entry
@@ -100,34 +101,31 @@ def timeline(report: Report) -> list[tuple[str, ...]]:
 
 
 def figures(report: Report) -> list[tuple[str, ...]]:
-    """Requests, failures by code and the worst p95 before, during and after it."""
-    incident = report.incident
-    ended = incident.ended_at or report.span.end
+    """Requests, failures by code and the worst p95 before, during and after it; a step in which it began is during."""
+    incident, step = report.incident, report.span.step
+    began, ended = incident.started_at, incident.ended_at or report.span.end
     parts = (
-        ("before", report.span.start, incident.started_at),
-        ("during", incident.started_at, ended),
-        ("after", ended, report.span.end),
+        ("before", report.span.start, began, lambda at: at + step <= began),
+        ("during", began, ended, lambda at: at + step > began and at < ended),
+        ("after", ended, report.span.end, lambda at: at + step > began and at >= ended),
     )
-    return [_figures(report, name, start, end) for name, start, end in parts if start < end]
+    return [_figures(report, name, start, end, is_in) for name, start, end, is_in in parts if start < end]
 
 
-def _figures(report: Report, name: str, start: datetime, end: datetime) -> tuple[str, ...]:
-    asked = sum(row["n"] for row in _within(report.rows("request_rate"), start, end))
+def _figures(
+    report: Report, name: str, start: datetime, end: datetime, is_in: Callable[[datetime], bool]
+) -> tuple[str, ...]:
+    def rows(chart: ChartName) -> list[Mapping[str, Any]]:
+        return [row for row in report.rows(chart) if is_in(row["TimeGenerated"])]
+
     codes: dict[str, int] = {}
-    for row in _within(report.rows("errors_by_code"), start, end):
+    for row in rows("errors_by_code"):
         codes[code_name(row["Code"])] = codes.get(code_name(row["Code"]), 0) + row["n"]
-    slowest = max(
-        (row["p95"] for row in _within(report.rows("latency"), start, end) if row["p95"] is not None), default=None
-    )
-    failed = ", ".join(f"{n:,} × {code}" for code, n in sorted(codes.items())) or "none"
+    slowest = max((row["p95"] for row in rows("latency") if row["p95"] is not None), default=None)
     return (
         name,
         f"{moment(start)} to {moment(end)}",
-        f"{asked:,}",
-        failed,
+        f"{sum(row['n'] for row in rows('request_rate')):,}",
+        ", ".join(f"{n:,} × {code}" for code, n in sorted(codes.items())) or "none",
         f"{slowest:,.0f} ms" if slowest is not None else "not known",
     )
-
-
-def _within(rows: Sequence[Mapping[str, Any]], start: datetime, end: datetime) -> list[Mapping[str, Any]]:
-    return [row for row in rows if start <= row["TimeGenerated"] < end]
