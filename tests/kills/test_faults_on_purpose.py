@@ -1,4 +1,4 @@
-"""Faults begun and ended from the desk: by the worker, once, in the audit log, and seen by every screen."""
+"""Faults begun and ended from the desk: by the worker, once, in the audit log; and what the desk says is their cause."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from collections import Counter
 
 import pytest
 
-from services.access import LOCAL_IDENTITIES
 from services.errors import Invalid
-from tests.kills.desk_stack import DeskStack
+from tests.kills.desk_stack import ADMIN, OPERATOR, SCORE, DeskStack
+from tests.running_workspace import wait_for
 
 pytestmark = pytest.mark.slow
-
-ADMIN = LOCAL_IDENTITIES["admin"]
 
 
 def results(stack: DeskStack, operation: str) -> Counter[str]:
@@ -53,3 +51,39 @@ def test_what_makes_no_sense_is_refused_before_it_is_asked_for(stack: DeskStack)
     ):
         with pytest.raises(Invalid):
             faults.begin(ADMIN, kind, **asked)  # type: ignore[arg-type]
+
+
+def test_a_service_that_raises_on_purpose_is_explained(stack: DeskStack, model_id: str) -> None:
+    desk = stack.desk
+    name = stack.deployed("explained", model_id)
+    assert desk.causes.of_service(name) == []
+
+    stack.wait(desk.faults.begin(ADMIN, "error500", service=name, seconds=120))
+    wait_for(lambda: desk.testing.send(OPERATOR, name, "{}").status == 502, "the fault to hold", 20)
+
+    def explained() -> list[str]:
+        return [cause.id for cause in desk.causes.of_service(name)]
+
+    # By its log at once, and by the telemetry of the container as soon as that arrives.
+    assert "run-raised" in wait_for(explained, "a cause", 20)
+    assert desk.causes.may_have(desk.webservices.get(name))
+    (counted,) = wait_for(
+        lambda: [cause for cause in desk.causes.of_service(name) if cause.action and cause.action.group],
+        "the exception's group",
+        60,
+    )
+    assert "FaultOnPurpose" in counted.cause
+
+
+def test_a_deployment_that_failed_says_which_package_is_missing(stack: DeskStack, model_id: str) -> None:
+    desk = stack.desk
+    script = f"import sklearnn.linear_model\n{SCORE}"
+    operation = stack.launch(stack.wanted("unpacked", model_id, score=script))
+    stack.wait(operation, state="failed")
+
+    (cause,) = desk.causes.of_operation(operation)
+
+    assert cause.id == "missing-package"
+    assert cause.action is not None
+    assert (cause.action.packages, cause.action.operation) == (("sklearnn",), operation)
+    assert [cause.id for cause in desk.causes.of_service("unpacked")] == ["missing-package"]
