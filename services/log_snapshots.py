@@ -147,7 +147,7 @@ class LogSnapshots:
     def keep(self, person: Person, service: str, lines: list[LogLine], *, state: str, is_init: bool = False) -> str:
         """Keep lines a person reads now, so that a link can lead to one of them; the snapshot's id."""
         self._operations.check(person, "logs.follow", "service", service)
-        text = scrub("\n".join(line.text for line in lines))
+        text = "\n".join(line.text for line in lines)
         return self._put(service, text, why=BY_HAND, state=state, operation=None, is_init=is_init, by=person)
 
     # The worker's
@@ -202,7 +202,7 @@ class LogSnapshots:
     def _put(
         self, service: str, text: str, *, why: str, state: str, operation: str | None, is_init: bool, by: Person
     ) -> str:
-        text, now = text.rstrip("\n") + "\n", self._clock.now()
+        text, now = scrub(text).rstrip("\n") + "\n", self._clock.now()
         snapshot = LogSnapshot(
             id=new_id(),
             service=service,

@@ -13,7 +13,6 @@ from services.failure_groups import FailureGroup
 
 MUTES: dict[str, timedelta] = {"1 hour": timedelta(hours=1), "1 day": timedelta(days=1), "1 week": timedelta(days=7)}
 NOT_OURS = "not by the desk"
-STACK_HEIGHT = 320
 
 
 def show() -> None:
@@ -128,7 +127,7 @@ def _group(group: FailureGroup) -> None:
             icon=":material/data_object:",
             expanded=True,
         ):
-            st.code(group.stack, language="python", height=STACK_HEIGHT)
+            st.code(group.stack, language=None, wrap_lines=True)
 
 
 def _who(group: FailureGroup) -> None:

@@ -13,7 +13,7 @@ import streamlit as st
 
 from dashboard import actions, context
 from dashboard.ui import accent, charts, errors, filters, operation_words, palette, ranges, tables, times
-from services.queries import COMMAND, LIMITS, LONGEST_NAME, Answer
+from services.queries import COMMAND, LIMITS, LONGEST_NAME, Answer, OwnQuery
 
 PURPOSE = "One's own KQL over this workspace's telemetry. Rows are raw and may be about people: every run is in the audit log."
 DRAFT = "console-draft"
@@ -47,6 +47,7 @@ def show() -> None:
             help=None if may else "Running one's own KQL needs the role operator: choose another identity.",
         )
         _save(text)
+        _delete()
         _portal(text, range_)
     if pressed:
         _run(text, range_)
@@ -80,7 +81,7 @@ def _begin_with(range_: ranges.Range) -> None:
     queries = context.services().queries
     offered: dict[str, Callable[[], str]] = {}
     for own in queries.own():
-        offered[f"{own.name} · {own.person_name}"] = partial(str, own.text)
+        offered[_own_label(own)] = partial(str, own.text)
     for asked in queries.history(context.shown_person()):
         first = next(iter(asked.text.strip().splitlines()), "")[:60]
         offered[f"{times.absolute(asked.at)} · {first}"] = partial(str, asked.text)
@@ -225,6 +226,29 @@ def _save(text: str) -> None:
         started="The query is saved.",
         icon=":material/save:",
     )
+
+
+def _delete() -> None:
+    """Offered for the query one began with, when one saved it oneself."""
+    me, chosen = context.shown_person(), st.session_state.get("console-begin")
+    mine = next(
+        (one for one in context.services().queries.own() if one.person_id == me.id and _own_label(one) == chosen), None
+    )
+    if mine:
+        actions.button(
+            "Delete it",
+            lambda asked: context.services().queries.delete(asked.by, mine.id),
+            key="console-delete",
+            ask=f"**{operation_words.escaped(mine.name)}** is offered to nobody any more.",
+            confirm="Delete",
+            command=COMMAND,
+            started="The query is deleted.",
+            icon=":material/delete:",
+        )
+
+
+def _own_label(own: OwnQuery) -> str:
+    return f"{own.name} · {own.person_name}"
 
 
 def _name() -> None:

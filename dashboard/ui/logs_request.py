@@ -181,7 +181,7 @@ def _contents(found: Inspection) -> None:
                 group=found.group,
             )
         with st.expander("Stack", icon=":material/data_object:"):
-            st.code(found.stack, language="python")
+            st.code(found.stack, language=None, wrap_lines=True)
     headings.section("Answer")
     if found.answer is None:
         st.caption(NO_ANSWER)

@@ -213,8 +213,11 @@ def test_a_query_of_ones_own_is_run_drawn_saved_and_found_again(
     assert offered[0] == "calls a minute · local operator"
     again.selectbox(key="console-begin").set_value(offered[0]).run()
     assert again.text_area(key="console-text").value == text
+    again.button(key="console-delete").click().run()
+    again.button(key="console-delete-confirm").click().run()
+    assert desk.queries.own() == []
     asked = [entry.action for entry in desk.audit.page(limit=20) if entry.object_kind == "query"]
-    assert asked == ["queries.save", "queries.edit"]
+    assert asked == ["queries.delete", "queries.save", "queries.edit"]
 
 
 def test_one_of_the_desks_own_queries_can_be_taken_and_run(open_page: OpenPage, sent: dict[str, str]) -> None:
