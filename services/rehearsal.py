@@ -50,6 +50,11 @@ class Rehearsed:
     is_sample: bool
 
     @property
+    def is_unasked(self) -> bool:
+        """Whether it was only asked with an empty request, for want of a sample, and refused that."""
+        return self.works is False and not self.is_sample and not self.reproduces
+
+    @property
     def verdict(self) -> str:
         """In one sentence, once it has ended."""
         if self.operation.is_open:
@@ -58,8 +63,10 @@ class Rehearsed:
             return "It does not start like this." if self.operation.state == "failed" else "It was not asked anything."
         if self.works:
             return "It starts and answers."
+        if self.is_unasked:
+            return "It starts; whether it answers is not known."
         if self.reproduces:
-            return "It fails here as well." if (self.status or 0) >= 500 else "It answered differently from a success."
+            return "It fails with this request." if (self.status or 0) >= 500 else "It answered differently from a success."
         return "It starts, and fails when it is asked."
 
 
@@ -90,12 +97,23 @@ class Rehearsals:
         wanted = replace(Wanted.from_json(before.arguments["wanted"]), code=code)
         return self.rehearse(person, wanted, operation_id=new_operation_id, follows=operation_id)
 
+    def ask(self, person: Person, operation_id: str, body: str, *, new_operation_id: str | None = None) -> str:
+        """Send a request of one's own to what was rehearsed; nothing is deployed while it runs there still."""
+        _check_body(body)
+        before = self._operations.get(operation_id)
+        wanted = Wanted.from_json(before.arguments["wanted"])
+        return self._start(
+            person,
+            wanted,
+            title=f"Ask the rehearsed {wanted.service}",
+            operation_id=new_operation_id,
+            follows=operation_id,
+            secrets={INPUT: body},
+        )
+
     def reproduce(self, person: Person, service: str, body: str, *, operation_id: str | None = None) -> str:
         """Send a request to exactly what runs as this service, on the rehearsal workspace; the operation's id."""
-        if not body.strip():
-            raise Invalid("There is no request to reproduce: paste its body.", field="body")
-        if len(body.encode()) > LARGEST_BODY:
-            raise Invalid("The body is larger than 5 MB: rehearse the bundle and send it from your own machine.")
+        _check_body(body)
         return self._start(
             person,
             self._running(service),
@@ -191,6 +209,13 @@ class Rehearsals:
             follows=follows,
             secrets=secrets,
         )
+
+
+def _check_body(body: str) -> None:
+    if not body.strip():
+        raise Invalid("There is no request to send: paste its body.", field="body")
+    if len(body.encode()) > LARGEST_BODY:
+        raise Invalid("The body is larger than 5 MB: rehearse with a smaller one of the same form.", field="body")
 
 
 def _key(wanted: Wanted) -> str:

@@ -15,10 +15,12 @@ from dashboard.ui.operation_words import escaped
 from services import code_uploads
 from services.errors import Invalid
 from services.files import CODE_LIMIT
+from services.operations.records import Operation
 from services.planning.wanted import CodeRef
 from services.rehearsal import KIND, NOT_REHEARSED, Rehearsed
 
 COMMAND = KIND
+LARGEST_TYPED = 200_000
 WAYS = {
     "everything": "models, code and environment were deployed",
     "the code": "only the code was deployed again",
@@ -32,7 +34,9 @@ def show(operation_id: str) -> None:
     found = context.services().rehearsals.get(operation_id)
     if not found.operation.is_open:
         verdict(found)
-        if found.answer and not found.reproduces:
+        if found.reproduces:
+            sealed_answer(found.operation, key="rehearse")
+        elif found.answer:
             _answer(found)
     operation.show(operation_id, is_linked=False)
     st.caption(NOT_REHEARSED)
@@ -57,8 +61,11 @@ def show(operation_id: str) -> None:
                 then=follow,
                 icon=":material/replay:",
             )
-    if not found.operation.is_open and found.wanted.code is not None:
-        _edit(found)
+    if not found.operation.is_open:
+        if found.status is not None:
+            _ask(found)
+        if found.wanted.code is not None:
+            _edit(found)
 
 
 def verdict(found: Rehearsed) -> None:
@@ -72,12 +79,42 @@ def verdict(found: Rehearsed) -> None:
     if not found.is_sample:
         parts.append("The service gives no sample of its input, so it was asked with an empty one.")
     text = "  \n".join(parts) or "The log below says why."
-    if found.works:
+    if found.is_unasked:
+        st.warning(text, title=found.verdict, icon=":material/help:")
+    elif found.works:
         st.success(text, title=found.verdict, icon=":material/check_circle:")
     elif found.works is None and found.operation.state != "failed":
         st.info(text, title=found.verdict, icon=":material/info:")
     else:
         st.error(text, title=found.verdict, icon=":material/cancel:")
+
+
+def sealed_answer(found: Operation, *, key: str) -> None:
+    """Draw what a person's own request was answered, its values masked until somebody unmasks them."""
+    person = context.person()
+    if not person.may(COMMAND):
+        st.caption("What it answered is shown to operators.")
+        return
+    rehearsals = context.services().rehearsals
+    handle_key = f"{key}-unmasked-{found.id}"
+    unmasked = rehearsals.unmasked(st.session_state.get(handle_key, ""))
+    text = rehearsals.answer(person, found.id) if unmasked is None else unmasked
+    if text is None:
+        st.caption("The answer is not kept any more: send the request again, which is quicker now.")
+        return
+    st.code(pretty(text), language="json", wrap_lines=True)
+    if unmasked is None:
+        actions.button(
+            "Unmask for a minute",
+            lambda asked: rehearsals.unmask(asked.by, found.id),
+            key=f"{key}-unmask",
+            ask="The values of this answer are shown to you for a minute. That you looked at them is written to the "
+            "audit log first.",
+            confirm="Unmask",
+            command="values.unmask",
+            then=lambda handle: st.session_state.update({handle_key: handle}),
+            icon=":material/visibility:",
+        )
 
 
 def follow(operation_id: str | None) -> None:
@@ -100,6 +137,29 @@ def _answer(found: Rehearsed) -> None:
         st.code(pretty(found.request), language="json", wrap_lines=True)
         st.caption("Answered")
         st.code(pretty(found.answer), language="json", wrap_lines=True)
+
+
+def _ask(found: Rehearsed) -> None:
+    """Offer to send a request of one's own."""
+    with st.expander("Send it a request of your own", icon=":material/send:", key="rehearse-ask"):
+        body = st.text_area(
+            "Body of the request",
+            value=found.request,
+            key=f"rehearse-body-{found.operation.id}",
+            height=140,
+            max_chars=LARGEST_TYPED,
+            help="It reaches the worker sealed, is kept for 15 minutes at most and written nowhere.",
+        )
+        actions.button(
+            "Send it",
+            lambda asked: context.services().rehearsals.ask(
+                asked.by, found.operation.id, body, new_operation_id=asked.operation_id
+            ),
+            key="rehearse-send",
+            command=COMMAND,
+            then=follow,
+            icon=":material/send:",
+        )
 
 
 def _edit(found: Rehearsed) -> None:

@@ -11,11 +11,9 @@ import streamlit as st
 
 from dashboard import actions, context
 from dashboard.ui import operation, rehearse_result
-from services.operations.records import Operation
 from services.rehearsal import KIND, NOT_REHEARSED
 
 ICON = ":material/theater_comedy:"
-LARGEST_TYPED = 200_000
 
 
 def panel(service: str, *, key: str, body: str = "") -> None:
@@ -29,7 +27,7 @@ def panel(service: str, *, key: str, body: str = "") -> None:
             "Body of the request",
             value=body,
             key=f"{key}-body",
-            max_chars=LARGEST_TYPED,
+            max_chars=rehearse_result.LARGEST_TYPED,
             height=140,
             help="It reaches the worker sealed, is kept for 15 minutes at most and written nowhere.",
         )
@@ -53,35 +51,8 @@ def result(operation_id: str, *, key: str) -> None:
     found = context.services().rehearsals.get(operation_id)
     if not found.operation.is_open:
         rehearse_result.verdict(found)
-        _answer(found.operation, key=key)
+        rehearse_result.sealed_answer(found.operation, key=key)
     operation.show(operation_id, is_linked=False)
-
-
-def _answer(found: Operation, *, key: str) -> None:
-    person = context.person()
-    if not person.may(KIND):
-        st.caption("What it answered is shown to operators.")
-        return
-    rehearsals = context.services().rehearsals
-    handle_key = f"{key}-unmasked-{found.id}"
-    unmasked = rehearsals.unmasked(st.session_state.get(handle_key, ""))
-    text = rehearsals.answer(person, found.id) if unmasked is None else unmasked
-    if text is None:
-        st.caption("The answer is not kept any more: reproduce the request again, which is quicker now.")
-        return
-    st.code(rehearse_result.pretty(text), language="json", wrap_lines=True)
-    if unmasked is None:
-        actions.button(
-            "Unmask for a minute",
-            lambda asked: rehearsals.unmask(asked.by, found.id),
-            key=f"{key}-unmask",
-            ask="The values of this answer are shown to you for a minute. That you looked at them is written to the "
-            "audit log first.",
-            confirm="Unmask",
-            command="values.unmask",
-            then=lambda handle: st.session_state.update({handle_key: handle}),
-            icon=":material/visibility:",
-        )
 
 
 def _operation_key(key: str) -> str:

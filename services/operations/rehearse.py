@@ -34,6 +34,7 @@ WHAT, CODE = "desk-rehearses", "desk-code"
 MOST_CPU, MOST_MEMORY_GB = 4.0, 14.0
 ASK_SECONDS = 60.0
 ANSWER_SHOWN = 20_000
+MOST_NUMBERS = 300
 INPUT = "body"
 """The sealed request of a reproduction."""
 
@@ -55,7 +56,7 @@ def copy_models(work: Work) -> dict[str, Any]:
             copies[model_id] = _copy(work, there, model_id)
     moved = [f"{ours} is {copy} there" for ours, copy in copies.items() if ours != copy]
     if moved:
-        work.lines("desk", [f"The rehearsal workspace counts versions anew: {', '.join(moved)}."])
+        work.lines("desk", [f"Not every version has the same number on the rehearsal workspace: {', '.join(moved)}."])
     return {"copies": copies}
 
 
@@ -177,6 +178,23 @@ def _copy(work: Work, there: Work, model_id: str) -> str:
             framework=model.framework,
             framework_version=model.framework_version,
             description=f"A copy of {model.id}, to be rehearsed with.",
+        )
+    if model.version - copied.version > MOST_NUMBERS:
+        return copied.id
+    while copied.version < model.version:
+        # Code may look for its models below their version: the copy is registered until it has the same number.
+        copied = gateway_of(there).mms.create_model(
+            {
+                "name": model.name,
+                "url": copied.url,
+                "mimeType": copied.mime_type or "application/json",
+                "unpack": False,
+                "datasets": [],
+                "kvTags": {},
+                "properties": copied.properties,
+                **({"framework": model.framework} if model.framework else {}),
+                **({"frameworkVersion": model.framework_version} if model.framework_version else {}),
+            }
         )
     return copied.id
 

@@ -123,9 +123,11 @@ def test_what_others_changed_past_the_desk_is_kept_too(
 
 
 def test_a_bundle_is_rehearsed_edited_and_rehearsed_again_and_a_request_reproduced(
-    stack: DeskStack, model_id: str, unique: Callable[[str], str]
+    stack: DeskStack, unique: Callable[[str], str]
 ) -> None:
     name = unique("rehearsed")
+    stack.registered(name)
+    model_id = stack.registered(name)
     rehearsals = stack.desk.rehearsals
     wanted = stack.wanted(name, model_id)
     with pytest.raises(Forbidden):
@@ -134,9 +136,13 @@ def test_a_bundle_is_rehearsed_edited_and_rehearsed_again_and_a_request_reproduc
     first = rehearsals.get(stack.wait(rehearsals.rehearse(OPERATOR, wanted)).id)
 
     assert (first.works, first.way, first.verdict) == (True, "everything", "It starts and answers.")
+    assert (first.operation.receipt or {})["copies"] == {f"{name}:2": f"{name}:2"}
     assert rehearsals.latest(wanted) is not None
     assert rehearsals.latest(replace(wanted, model_ids=())) is None
-    assert stack.changes(name) == []
+    assert stack.changes(name) == ["register", "register"]
+
+    own = rehearsals.get(stack.wait(rehearsals.ask(OPERATOR, first.operation.id, json.dumps({"a": 1}))).id)
+    assert (own.works, own.way) == (True, "as it was")
 
     edited = stack.wanted(name, model_id, score=RAISES).code
     assert edited is not None

@@ -65,6 +65,7 @@ CALLS: dict[str, list[Call]] = {
     "service.rehearse": [
         lambda b, p: b.desk.rehearsals.rehearse(p, b.stack.wanted("never", b.model_id)),
         lambda b, p: b.desk.rehearsals.reproduce(p, b.service, "{}"),
+        lambda b, p: b.desk.rehearsals.answer(p, b.failed),
     ],
     "service.delete": [lambda b, p: b.desk.webservices.delete(p, b.service, typed_name=b.service)],
     "service.test": [

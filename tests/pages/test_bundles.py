@@ -114,17 +114,9 @@ def test_the_form_offers_a_rehearsal_and_takes_it_back_with_everything_kept(
     assert "It is being rehearsed" in words(page)
 
 
-def test_a_rehearsal_says_its_verdict_and_what_it_answered(open_page: OpenPage, desk: Desk) -> None:
+def rehearsed(desk: Desk, said: dict[str, object]) -> None:
+    """A rehearsal has ended with this."""
     asked(desk, "tried", Wanted(service="fresh-dev", target="ACI", model_ids=("m:1",)), minute=0)
-    said = {
-        "status": 200,
-        "works": True,
-        "words": "It was answered.",
-        "milliseconds": 12.3,
-        "request": "{}",
-        "answer": '{"predict": [1]}',
-        "is_sample": True,
-    }
     with desk.databases[0].writing() as work:
         work.execute(
             sa.update(ledger.operations)
@@ -143,8 +135,37 @@ def test_a_rehearsal_says_its_verdict_and_what_it_answered(open_page: OpenPage, 
             )
         )
 
+
+def test_a_rehearsal_says_its_verdict_and_what_it_answered(open_page: OpenPage, desk: Desk) -> None:
+    rehearsed(
+        desk,
+        {
+            "status": 200,
+            "works": True,
+            "words": "It was answered.",
+            "milliseconds": 12.3,
+            "request": "{}",
+            "answer": '{"predict": [1]}',
+            "is_sample": True,
+        },
+    )
+
     page = open_page("deploy", identity="operator", operation="tried")
 
     assert not page.exception
     assert "Code 200 after 12 ms" in words(page)
     assert '"predict"' in words(page)
+    page.text_area(key="rehearse-body-tried").set_value(" ").run()
+    page.button(key="rehearse-send").click().run()
+    assert "There is no request to send" in words(page)
+    assert not desk.operations.page(kind="service.rehearse", state="open")
+
+
+def test_an_answer_to_an_empty_request_is_no_verdict(open_page: OpenPage, desk: Desk) -> None:
+    rehearsed(desk, {"status": 502, "works": False, "words": "run() raised an error.", "is_sample": False})
+
+    page = open_page("deploy", identity="operator", operation="tried")
+
+    assert not page.exception
+    assert page.warning
+    assert "asked with an empty one" in words(page)
