@@ -20,7 +20,7 @@ from services.live import KQL_DEADLINE_SECONDS, Live
 from services.operations.desk import Operations
 from services.personal_data import mask, mask_text
 from services.scrubbing import scrub
-from services.stacks import innermost
+from services.stacks import innermost, mask_message
 
 LONGEST_ID = 200
 AROUND = timedelta(minutes=2)
@@ -180,13 +180,11 @@ def joined(rows: list[dict[str, Any]], lines: list[dict[str, Any]]) -> list[Call
 
 def masked(found: Inspection) -> Inspection:
     """The same without values."""
-    hidden = mask_text(found.message)
-    head, said, _ = found.stack.rpartition(found.message) if found.message else (found.stack, "", "")
     return replace(
         found,
         answer=None if found.answer is None else mask(found.answer),
-        message=hidden,
-        stack=head + hidden if said else found.stack,
+        message=mask_text(found.message),
+        stack=mask_message(found.stack, found.message),
         prints=tuple(replace(line, text=mask_text(line.text, keep_names=False)) for line in found.prints),
         is_masked=True,
     )

@@ -70,9 +70,7 @@ class Raised:
     @property
     def masked_stack(self) -> str:
         """The traceback from the script's first line on, its message masked; the lines of code stay."""
-        stack = self._own_stack()
-        head, said, _ = stack.rpartition(self.message) if self.message else (stack, "", "")
-        return head + self.masked_message if said else stack
+        return mask_message(self._own_stack(), self.message)
 
     def _own_stack(self) -> str:
         """Without the server's frames above the script, which are the same in every failure."""
@@ -108,6 +106,12 @@ def innermost(stack: str, *, wrapper: str = "") -> Raised:
         deepest=deepest,
         stack=own,
     )
+
+
+def mask_message(stack: str, message: str) -> str:
+    """A traceback that ends with this message, ending with its words alone."""
+    head, said, _ = stack.rpartition(message) if message else (stack, "", "")
+    return head + mask_text(message)[:LONGEST_MESSAGE] if said else stack
 
 
 def _last_words(traceback: str) -> re.Match[str] | None:
