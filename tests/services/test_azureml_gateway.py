@@ -73,6 +73,25 @@ def _no_fault_left(local_workspace: RunningWorkspace) -> Iterator[None]:
         local_workspace.admin("DELETE", f"/admin/faults/{left['id']}")
 
 
+def test_a_cluster_says_whether_container_insights_is_on_and_one_that_may_not_be_read_does_not(
+    desk: Gateway, local_workspace: RunningWorkspace, fault: Callable[..., None]
+) -> None:
+    computes = f"{local_workspace.resource_id}/computes"
+    for name in ("insights-on", "insights-off"):
+        body = {"properties": {"computeType": "AKS"}}
+        local_workspace.call("PUT", f"{computes}/{name}", json=body).raise_for_status()
+    local_workspace.admin("PUT", "/admin/computes/insights-on/container-insights", {"on": True})
+
+    def switches() -> dict[str, bool | None]:
+        return {row.name: row.container_insights for row in desk.mms.computes() if row.name.startswith("insights-")}
+
+    assert switches() == {"insights-on": True, "insights-off": False}
+    fault(kind="control-plane-500", path="managedClusters/insights-on$")
+    assert switches() == {"insights-on": None, "insights-off": False}
+    for name in ("insights-on", "insights-off"):
+        local_workspace.call("DELETE", f"{computes}/{name}").raise_for_status()
+
+
 def test_the_read_only_credential_lists_everything_and_changes_nothing(desk: Gateway, model_id: str) -> None:
     assert desk.access.name == "local token (read only)"
     desk.mms.services()
