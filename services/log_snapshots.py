@@ -196,7 +196,7 @@ class LogSnapshots:
             "change": max((change.id for change in changes), default=seen["change"]),
             "ended": max((one.ended_at.isoformat() for one in ended if one.ended_at), default=seen["ended"]),
         }
-        if self._note is not None:
+        if self._note is not None and marker != seen:
             self._note(WHAT, None, time.monotonic() - started, marker=json.dumps(marker))
 
     def _put(
@@ -248,7 +248,7 @@ class LogSnapshots:
             earlier = look.execute(
                 sa.select(sa.func.max(changes.c.id)).where(changes.c.workspace == self._workspace, changes.c.at < since)
             ).scalar()
-        return {"change": earlier or 0, "ended": since.isoformat()}
+        return {"change": earlier or 0, "ended": since.isoformat(), "first": True}
 
     def _changes(self, after: int) -> list[Any]:
         """The changes of state since, newest first: of several only the last can still be read."""
