@@ -43,15 +43,19 @@ view = filters.view("View", [NOW, incident_header.REVIEW])
 if view == incident_header.REVIEW:
     incident_review.show(found)
 else:
-    incident_pulse.figures(found)
-    for name in found.services:
-        operation.running(subject=name, ended=reads_incidents.forget)
+    # Drawn first is what is there at once; what the telemetry has to be asked for fills its place when it comes.
+    pulse = st.container()
     left, right = st.columns([3, 2], gap="medium")
-    with left:
-        with errors.explained():
-            incident_suspects.show(reads_incidents.story(found.id))
-            incident_suspects.causes_of(found)
-        incident_pulse.chart(found)
     with right:
         incident_notes.show(found)
+    with left, errors.explained():
+        incident_suspects.show(reads_incidents.story(found.id))
+    with right:
         incident_timeline.show(found)
+    with pulse:
+        incident_pulse.figures(found)
+        for name in found.services:
+            operation.running(subject=name, ended=reads_incidents.forget)
+    with left:
+        incident_suspects.causes_of(found)
+        incident_pulse.chart(found)

@@ -127,7 +127,7 @@ def of_snapshot(snapshot: LogSnapshot) -> Entry:
         at=snapshot.at,
         kind="log",
         text=f"{snapshot.service}: {which} kept, {snapshot.lines:,} lines ({snapshot.why})",
-        link=Link(screen="logs", query=(("of", snapshot.service), ("snapshot", snapshot.id))),
+        link=Link(screen="logs", query=(("view", "Previous"), ("of", snapshot.service), ("snapshot", snapshot.id))),
     )
 
 
