@@ -14,7 +14,7 @@ from services.live import Live
 from services.operations.desk import Operations
 from services.operations.records import Operation
 from services.operations.rehearse import INPUT, answer_of
-from services.personal_data import mask
+from services.personal_data import mask, mask_text
 from services.planning.problems import refuse
 from services.planning.wanted import CodeRef, Wanted, digest
 from services.sealed import Sealed
@@ -66,8 +66,20 @@ class Rehearsed:
         if self.is_unasked:
             return "It starts; whether it answers is not known."
         if self.reproduces:
-            return "It fails with this request." if (self.status or 0) >= 500 else "It answered differently from a success."
+            return (
+                "It fails with this request."
+                if (self.status or 0) >= 500
+                else "It answered differently from a success."
+            )
         return "It starts, and fails when it is asked."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a person's own request was answered, and the end of what was printed."""
+
+    text: str
+    log: str
 
 
 class Rehearsals:
@@ -141,23 +153,25 @@ class Rehearsals:
             is_sample=bool(said.get("is_sample", True)),
         )
 
-    def answer(self, person: Person, operation_id: str) -> str | None:
+    def answer(self, person: Person, operation_id: str) -> Answer | None:
         """What a reproduced request was answered, its values masked, while it is kept sealed; None afterwards."""
         self._operations.check(person, KIND, SUBJECT_KIND, self._operations.get(operation_id).subject)
         found = self._sealed_answer(operation_id)
-        return None if found is None else mask(found)
+        if found is None:
+            return None
+        return Answer(text=mask(found.text), log="\n".join(mask_text(line) for line in found.log.splitlines()))
 
     def unmask(self, person: Person, operation_id: str) -> str:
         """Show the answer's values for a minute: recorded first; a handle to give to `unmasked`."""
         subject = self._operations.get(operation_id).subject
         self._operations.check(person, "values.unmask", SUBJECT_KIND, subject)
         self._audit.record_alone(person, "values.unmask", SUBJECT_KIND, subject, operation=operation_id)
-        return self._live.show(self._sealed_answer(operation_id) or "")
+        return self._live.show(self._sealed_answer(operation_id) or Answer(text="", log=""))
 
-    def unmasked(self, handle: str) -> str | None:
+    def unmasked(self, handle: str) -> Answer | None:
         """What a handle stands for; None when its minute is over."""
         shown = self._live.shown(handle)
-        return str(shown.value) if shown else None
+        return shown.value if shown else None
 
     def latest(self, wanted: Wanted) -> Rehearsed | None:
         """The newest rehearsal of exactly this, or None."""
@@ -167,11 +181,12 @@ class Rehearsals:
                 return self.get(operation.id)
         return None
 
-    def _sealed_answer(self, operation_id: str) -> str | None:
+    def _sealed_answer(self, operation_id: str) -> Answer | None:
         try:
-            return str(self._sealed.open(answer_of(operation_id))["answer"])
+            kept = self._sealed.open(answer_of(operation_id))
         except Conflict:
             return None
+        return Answer(text=str(kept["answer"]), log=str(kept.get("log", "")))
 
     def _running(self, service: str) -> Wanted:
         """Exactly what runs now, with its code from here where it is here."""

@@ -98,11 +98,14 @@ def sealed_answer(found: Operation, *, key: str) -> None:
     rehearsals = context.services().rehearsals
     handle_key = f"{key}-unmasked-{found.id}"
     unmasked = rehearsals.unmasked(st.session_state.get(handle_key, ""))
-    text = rehearsals.answer(person, found.id) if unmasked is None else unmasked
-    if text is None:
+    shown = unmasked or rehearsals.answer(person, found.id)
+    if shown is None:
         st.caption("The answer is not kept any more: send the request again, which is quicker now.")
         return
-    st.code(pretty(text), language="json", wrap_lines=True)
+    st.caption("Answered")
+    st.code(pretty(shown.text) or "(nothing)", language="json", wrap_lines=True)
+    with st.expander("The end of its log", icon=":material/article:", key=f"{key}-log"):
+        st.code(shown.log or "(nothing)", language=None, wrap_lines=True)
     if unmasked is None:
         actions.button(
             "Unmask for a minute",

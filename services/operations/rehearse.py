@@ -118,15 +118,18 @@ def ask(work: Work) -> dict[str, Any]:
                 else sample_body(service.swagger_uri or "", credential=key)
             )
             attempt = send(service.scoring_uri or "", body, credential=key, purpose="test", deadline=ASK_SECONDS)
-            work.lines("container", log_tail(there, service.name))
+            log = log_tail(there, service.name)
     finally:
         work.duties.leases.give_back(TURN, work.operation.id)
     said = _said(attempt)
     if reproduces:
-        # What a person's request was answered may hold what the request held: it does not lie open in the ledger.
+        # What a person's request was answered, and what was printed, may hold what the request held: neither lies open
+        # in the ledger.
+        kept = {"answer": attempt.body[:ANSWER_SHOWN], "log": "\n".join(log)}
         with work.tool("ledger").writing() as connection:
-            sealed.seal(connection, answer_of(work.operation.id), {"answer": attempt.body[:ANSWER_SHOWN]})
+            sealed.seal(connection, answer_of(work.operation.id), kept)
         return said
+    work.lines("container", log)
     said |= {"request": body, "answer": scrub(attempt.body[:ANSWER_SHOWN]), "is_sample": body != FALLBACK_BODY}
     if said["works"] or not said["is_sample"]:
         return said

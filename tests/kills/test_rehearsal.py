@@ -158,10 +158,12 @@ def test_a_bundle_is_rehearsed_edited_and_rehearsed_again_and_a_request_reproduc
     assert (again.works, again.reproduces) == (True, True)
     masked = rehearsals.answer(OPERATOR, again.operation.id)
     assert masked is not None
-    assert "secret" in masked
-    assert "1961" not in masked
+    assert "secret" in masked.text
+    assert "1961" not in masked.text + masked.log
     shown = rehearsals.unmasked(rehearsals.unmask(OPERATOR, again.operation.id))
-    assert json.loads(shown or "") == {"secret": "wine of 1961"}
+    assert shown is not None
+    assert json.loads(shown.text) == {"secret": "wine of 1961"}
+    assert "POST /score 200" in shown.log
     assert stack.desk.audit.page(limit=1)[0].action == "values.unmask"
     for refused in (rehearsals.answer, rehearsals.unmask):
         with pytest.raises(Forbidden):
