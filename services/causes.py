@@ -123,7 +123,10 @@ class Causes:
         place = f" in {worst.place}" if worst.place else ""
         title = self._title(worst.first_operation) if worst.first_operation else ""
         since = f"new since “{title}”" if title else f"first seen {worst.first_seen:%Y-%m-%d %H:%M} UTC"
-        return Raised(group=worst.id, sentence=f"Most of them: {worst.type}{place}, {worst.count:,} times, {since}.")
+        # A group is counted over all services that raise it.
+        over = f" in {len(worst.services)} services" if len(worst.services) > 1 else ""
+        times = f"{worst.count:,} {'time' if worst.count == 1 else 'times'}{over}"
+        return Raised(group=worst.id, sentence=f"Most of them: {worst.type}{place}, {times}, {since}.")
 
     def _title(self, operation: str) -> str:
         try:

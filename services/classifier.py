@@ -180,6 +180,16 @@ def texts_of(service: Service) -> tuple[Text, ...]:
 
 
 def _hit(signature: Signature, evidence: Evidence) -> _Hit | None:
+    written = _written(signature, evidence) or _fact(signature, evidence)
+    counted = _answers(signature, evidence)
+    if written and counted:
+        # The text says what it was, the answers how many it hurt.
+        return replace(written, count=counted.count, shown_by=counted.shown_by)
+    return written or counted
+
+
+def _written(signature: Signature, evidence: Evidence) -> _Hit | None:
+    """What shows by a text."""
     for text in evidence.texts:
         if text.source not in signature.sources:
             continue
@@ -188,9 +198,9 @@ def _hit(signature: Signature, evidence: Evidence) -> _Hit | None:
             matches = list(pattern.finditer(text.text))
             if matches:
                 groups = {name: value for name, value in matches[-1].groupdict().items() if value}
-                line = _line_of(text.text, matches[-1].start())
+                line = _line_of(text.text, matches[-1].end() - 1)
                 return _Hit(signature=signature, groups=groups, shown_by=f"{text.where}: {line}", raw=line)
-    return _fact(signature, evidence) or _answers(signature, evidence)
+    return None
 
 
 def _answers(signature: Signature, evidence: Evidence) -> _Hit | None:

@@ -193,7 +193,11 @@ def test_a_failure_that_two_sources_see_is_said_once() -> None:
         AKS, texts=(container(RAISED),), seen=seen(502, 7, failure=code_map.SCRIPT_RAISED, source="container")
     )
 
-    assert names(both) == ["run-raised"]
+    (found,) = classify(both)
+    assert found.id == "run-raised"
+    assert found.cause.startswith("7 calls in the last hour")
+    assert found.shown_by == "7 × 502 (container) in the last hour"
+    assert first(replace(both, seen=())).shown_by.endswith("Caught an unhandled exception from the user script")
 
 
 def test_the_exception_that_was_raised_most_is_named_with_the_script() -> None:
