@@ -9,6 +9,7 @@ import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -163,3 +164,49 @@ def test_the_replicas_of_a_service_are_told_every_few_seconds_while_the_switch_i
         return True
 
     wait_for(stays_out, "calls to stay out of the log", 20)
+
+
+def test_a_service_that_wants_more_replicas_than_there_is_room_for_says_so(
+    local_workspace: RunningWorkspace,
+    deploy: Callable[..., Any],
+    sdk_workspace: Workspace,
+    register: Callable[..., Model],
+    unique: Callable[[str], str],
+    tmp_path: Path,
+) -> None:
+    from azureml.core.compute import AksCompute
+    from azureml.core.webservice import AksWebservice
+
+    cluster = unique("narrow")
+    inner = {"agentCount": 1, "clusterPurpose": "DevTest", "agentVmSize": "Standard_D2_v2"}
+    body = {"properties": {"computeType": "AKS", "properties": inner}}
+    local_workspace.call("PUT", f"{local_workspace.resource_id}/computes/{cluster}", json=body).raise_for_status()
+    local_workspace.admin("PUT", f"/admin/computes/{cluster}/container-insights", {"on": True})
+    source = tmp_path / "obedient"
+    source.mkdir()
+    (source / "score.py").write_text(OBEDIENT)
+    configuration = AksWebservice.deploy_configuration(
+        autoscale_enabled=True, autoscale_min_replicas=1, autoscale_max_replicas=5, cpu_cores=1.5, memory_gb=0.5,
+        max_request_wait_time=2000,
+    )  # fmt: skip
+    name = unique("cramped")
+    made = deploy(name, [register(name)], configuration, target=AksCompute(sdk_workspace, cluster), source=source)
+    url, key = urlsplit(made.scoring_uri), made.get_keys()[0]
+
+    def score(_: int) -> int:
+        return call(f"http://{url.netloc}", url.path, body=b'{"sleep": 0.3}', key=key).status
+
+    def is_said() -> bool:
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(score, range(12)))
+        return any(line["reason"] for line in lines(local_workspace, name, "scale"))
+
+    wait_for(is_said, "a line that says what is missing", 60)
+    told = [line for line in lines(local_workspace, name, "scale") if line["reason"]][-1]
+    # One more than there is room for waits, whatever the limit.
+    assert (told["replicas"], told["desired"], told["most"], told["LogLevel"]) == (1, 2, 5, "WARNING")
+    assert told["reason"].startswith("0/1 nodes are available: 1 Insufficient cpu. Replicas hold 1.5 of 2 cores")
+    document = local_workspace.mms("GET", f"/services/{name}").json()
+    assert document["state"] == "Healthy"
+    assert "Couldn't Schedule" in document["deploymentStatus"]["error"]["message"]
+    made.delete()
