@@ -63,8 +63,8 @@ class Matter:
     last_change: Operation | None
     taken_by: str | None
     taken_at: datetime | None
-    alert: str | None = None
-    """The alert it is about."""
+    alert: Alert | None = None
+    """What it is about, when a rule is broken."""
 
 
 class Attention:
@@ -163,7 +163,7 @@ class Attention:
                 alert.sentence,
                 alert.opened_at,
                 hurt=hurt,
-                alert=alert.id,
+                alert=alert,
             )
             for alert in alerts
         ]
@@ -206,9 +206,10 @@ class Attention:
         *,
         hurt: int = 0,
         operation: Operation | None = None,
-        alert: str | None = None,
+        alert: Alert | None = None,
     ) -> Matter:
-        matter_id = f"{kind}:{operation.id if operation else alert or subject}"
+        about = operation.id if operation else alert.id if alert else subject
+        matter_id = f"{kind}:{about}"
         taken_by, taken_at = takers.get(matter_id, (None, None))
         # Who took the last failure has not thereby taken the next one of the same service.
         if taken_at is not None and taken_at < since:

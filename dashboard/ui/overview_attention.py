@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import actions, context, navigation, reads
-from dashboard.ui import headings, operation_words, states, times
+from dashboard.ui import alert_panel, headings, incident_open, operation_words, states, times
 from services.attention import Matter
 
 MOST_SHOWN = 12
@@ -14,8 +14,9 @@ WORDS = {"operation": "stopped"}
 
 
 def show() -> None:
-    """Show every matter, refreshed by itself."""
+    """Show every matter, refreshed by itself, and the way to the alerts and their rules."""
     _list()
+    alert_panel.show()
 
 
 @st.fragment(run_every="5s")
@@ -46,6 +47,8 @@ def _matter(matter: Matter) -> None:
             st.space("stretch")
             # Together: on a phone both stand in the line below the name.
             with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
+                if matter.alert is not None:
+                    incident_open.button(alert=matter.alert, key=f"matter-incident-{matter.alert.id}")
                 _on_it(matter)
                 _open(matter)
         st.markdown(operation_words.escaped(_short(matter.sentence)))

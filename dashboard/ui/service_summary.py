@@ -6,12 +6,14 @@ import streamlit as st
 
 from dashboard import reads_causes, reads_services
 from dashboard.ui import (
+    alert_panel,
     causes,
     errors,
     headings,
     operation,
     operation_words,
     service_header,
+    service_objectives,
     service_words,
     sources,
     states,
@@ -23,10 +25,13 @@ from services.webservices import ListedService
 
 def show(listed: ListedService) -> None:
     """Show it."""
+    alert_panel.of_service(listed.service.name)
     _state(listed)
     causes_shown = st.container()
+    _said(listed)
     operation.running(subject=listed.service.name, ended=reads_services.forget)
     _hour(listed)
+    service_objectives.show(listed)
     _last_change(listed)
     headings.section("State history", "Every change of state since this desk first saw the service, newest first.")
     tables.show(
@@ -61,7 +66,7 @@ def _state(listed: ListedService) -> None:
         # Azure's own state is healthy, and older than the trouble.
         began = listed.summary.first_error_at
     since = f"since {times.both(began)}"
-    sentence, said = service_words.state(listed), service_words.problem(listed)
+    sentence = service_words.state(listed)
     # Written with two spaces and a newline: one paragraph, two lines.
     text = f"{sentence}  \n:small[{states.state_of(listed.word).word} {since}]"
     colour = states.state_of(listed.word).colour
@@ -71,8 +76,12 @@ def _state(listed: ListedService) -> None:
         st.markdown(f"{sentence} :gray[:small[{since}]]")
     else:
         st.info(text, icon=states.state_of(listed.word).icon)
-    if said:
-        with st.expander("What Azure said", expanded=colour == "red", icon=":material/cloud:"):
+
+
+def _said(listed: ListedService) -> None:
+    """Azure's own words, beneath what they mean."""
+    if said := service_words.problem(listed):
+        with st.expander("What Azure said", icon=":material/cloud:"):
             st.code(said, language=None, wrap_lines=True)
         service_header.open_view("Read the container's log", "Logs", key="summary-logs", icon=":material/article:")
 

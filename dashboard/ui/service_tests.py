@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import context
-from dashboard.ui import accent, errors, headings, operation_words, tables, times
+from dashboard import context, reads_watching
+from dashboard.ui import accent, errors, headings, operation_words, service_probes, tables
 from services.testing import LONGEST_WAIT_SECONDS, Sent
 from services.webservices import ListedService
 
@@ -16,7 +16,7 @@ BODY_HEIGHT = 220
 
 
 def show(listed: ListedService) -> None:
-    """Show the form, the last answer and every attempt of this session."""
+    """Show the form, the last answer, the probe, and the history of both."""
     name = listed.service.name
     headings.section(
         "Test request",
@@ -25,15 +25,15 @@ def show(listed: ListedService) -> None:
     )
     if not context.person().may("service.test"):
         st.info("Sending needs the role operator. Choose another identity, or ask someone who has it.")
-        return
-    if not listed.service.scoring_uri:
+    elif not listed.service.scoring_uri:
         tables.nothing("It has no address yet: wait until it has started once.")
         return
-    _form(listed)
-    sent = st.session_state.get(f"tests-{name}", [])
-    if sent:
-        _answer(sent[0])
-        _attempts(name, sent)
+    else:
+        _form(listed)
+        sent = st.session_state.get(f"test-{name}")
+        if sent:
+            _answer(sent)
+    service_probes.show(listed, body=lambda: draft(listed))
 
 
 def draft(listed: ListedService) -> str:
@@ -75,8 +75,8 @@ def _form(listed: ListedService) -> None:
     if pressed:
         with st.spinner("Waiting for the answer"), errors.explained():
             answer = context.services().testing.try_out(context.person(), name, body, deadline=float(seconds))
-            kept = st.session_state.setdefault(f"tests-{name}", [])
-            kept.insert(0, _plain(answer))
+            st.session_state[f"test-{name}"] = _plain(answer)
+            reads_watching.probe_results.clear()
 
 
 def _sample(listed: ListedService) -> str:
@@ -133,33 +133,6 @@ def _times(sent: dict[str, Any]) -> None:
             width="content",
             help="Network, the front end with its queue, and the server around run().",
         )
-
-
-def _attempts(name: str, sent: list[dict[str, Any]]) -> None:
-    headings.section("Attempts", "Every request sent from this window, newest first; each was sent once.")
-    tables.show(
-        [
-            {
-                "at": one["sent_at"],
-                "status": str(one["status"] or "none"),
-                "ms": one["milliseconds"],
-                "run": one["model_milliseconds"],
-                "means": one["meaning"]["at_client"],
-                "id": one["client_request_id"],
-            }
-            for one in sent
-        ],
-        key=f"attempts-{name}",
-        alt="Every test request of this session with its status and times.",
-        columns={
-            "at": times.column("Sent", relative=False),
-            "status": tables.text("Status"),
-            "ms": tables.number("Until the answer", unit="ms", decimals=1),
-            "run": tables.number("In run()", unit="ms", decimals=1),
-            "means": tables.text("Meaning"),
-            "id": tables.text("Client request id"),
-        },
-    )
 
 
 def _plain(sent: Sent) -> dict[str, Any]:

@@ -34,6 +34,7 @@ STATES: dict[str, State] = {
     state.word: state
     for state in (
         _state("failing", "error", "✕", "red", 0, "It runs, and too many of its requests fail."),
+        _state("alert", "notifications_active", "▲", "red", 0, "A rule about it is broken: an alert is open."),
         _state("failed", "cancel", "✕", "red", 1, "It ended with an error."),
         _state("unhealthy", "heart_broken", "✕", "red", 2, "Azure says its replicas are not healthy."),
         _state("unschedulable", "block", "✕", "red", 3, "The cluster has no room for it."),
