@@ -152,6 +152,19 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float) -> Any:
     raise AssertionError(f"Waited {seconds:.0f} s for {what}.")
 
 
+def processes_on(folder: Path) -> list[Path]:
+    """The processes, as folders of `/proc`, whose command line names this folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                if str(folder).encode() in (entry / "cmdline").read_bytes():
+                    found.append(entry)
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+    return found
+
+
 def free_port() -> int:
     """A port nobody listens on now, drawn at random below those of outgoing connections: several runs draw side by side."""
     while True:

@@ -69,7 +69,9 @@ def show(operation_id: str) -> None:
 
 
 def verdict(found: Rehearsed) -> None:
-    """Say what came of it, once it has ended."""
+    """Say what came of it, once it has ended; why one failed is said with its phases."""
+    if found.operation.state == "failed":
+        return
     parts = [escaped(found.words)] if found.words else []
     if found.milliseconds is not None and found.status is not None:
         model = f", run() took {found.model_milliseconds:.0f} ms of them" if found.model_milliseconds else ""
@@ -83,7 +85,7 @@ def verdict(found: Rehearsed) -> None:
         st.warning(text, title=found.verdict, icon=":material/help:")
     elif found.works:
         st.success(text, title=found.verdict, icon=":material/check_circle:")
-    elif found.works is None and found.operation.state != "failed":
+    elif found.works is None:
         st.info(text, title=found.verdict, icon=":material/info:")
     else:
         st.error(text, title=found.verdict, icon=":material/cancel:")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from services.bundles import Bundle
 from services.errors import Forbidden
 from services.planning.environments import from_requirements
 from tests.kills.desk_stack import OPERATOR, VIEWER, DeskStack
-from tests.running_workspace import wait_for
+from tests.running_workspace import processes_on, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -176,24 +175,9 @@ def test_the_rehearsal_workspace_ends_with_the_worker(
 ) -> None:
     rehearsals = stack.desk.rehearsals
     stack.wait(rehearsals.rehearse(OPERATOR, stack.wanted(unique("killed"), model_id)))
-    children = rehearsing(stack)
-    assert children
+    folder = stack.settings.data / "rehearsal"
+    assert processes_on(folder)
 
     stack.kill_worker()
 
-    wait_for(lambda: not rehearsing(stack), "the rehearsal workspace to end with the worker", 20)
-
-
-def rehearsing(stack: DeskStack) -> list[int]:
-    """The processes of this stack's rehearsal workspace."""
-    folder = str(stack.settings.data / "rehearsal").encode()
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                command = (entry / "cmdline").read_bytes()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if folder in command:
-                found.append(int(entry.name))
-    return found
+    wait_for(lambda: not processes_on(folder), "the rehearsal workspace to end with the worker", 20)

@@ -10,7 +10,7 @@ import pytest
 
 from services.rehearsal_workspace import RehearsalWorkspace
 from services.settings import Settings
-from tests.running_workspace import wait_for
+from tests.running_workspace import processes_on, wait_for
 
 SECRET = "canary-client-secret-of-the-desk"
 
@@ -26,16 +26,7 @@ def rehearsal(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[R
 
 def processes(settings: Settings) -> list[Path]:
     """Those that work on its folder."""
-    folder = str(settings.data / "rehearsal").encode()
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if folder in (entry / "cmdline").read_bytes():
-                    found.append(entry)
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-    return found
+    return processes_on(settings.data / "rehearsal")
 
 
 def test_it_starts_on_demand_without_our_secrets_and_stops_when_idle(
