@@ -10,7 +10,7 @@ from services.access import Person
 from services.audit import Audit
 from services.clock import Clock
 from services.errors import NotFound
-from services.incident_records import Action, Note, checked_text
+from services.incident_records import Action, Note, checked_name, checked_text
 from services.incidents import Incidents
 from services.operations.desk import Operations
 from services.scrubbing import scrub
@@ -60,7 +60,7 @@ class IncidentNotes:
         self._operations.check(person, "incident.change", "incident", incident_id)
         found = self._incidents.get(incident_id)
         text = checked_text(scrub(text), "Say what is to be done.", "text")
-        owner = checked_text(owner, "Say who does it: an action without an owner is not done.", "owner")
+        owner = checked_text(checked_name(owner), "Say who does it: an action without an owner is not done.", "owner")
         with self._database.writing() as work:
             work.execute(
                 sa.insert(ledger.incident_actions).values(

@@ -20,6 +20,7 @@ SEVERITIES: Mapping[int, str] = {
 }
 DEFAULT_SEVERITY = 2
 LONGEST_TITLE = 200
+LONGEST_NAME = 100
 LONGEST_TEXT = 20_000
 _ID = re.compile(r"INC-(\d{1,9})", re.IGNORECASE)
 
@@ -114,7 +115,7 @@ class Incident:
             self,
             title=self.title if title is None else checked_title(title),
             severity=self.severity if severity is None else checked_severity(severity),
-            commander=self.commander if commander is None else commander.strip() or None,
+            commander=self.commander if commander is None else checked_name(commander) or None,
             services=self.services if services is None else tuple(sorted(set(services))),
             started_at=began,
         )
@@ -186,6 +187,14 @@ def checked_severity(severity: int) -> int:
     if severity not in SEVERITIES:
         raise Invalid("There are the severities 1 (worst) to 4: choose one of them.", field="severity")
     return severity
+
+
+def checked_name(name: str) -> str:
+    """A person's name, which may be empty."""
+    name = " ".join(name.split())
+    if len(name) > LONGEST_NAME:
+        raise Invalid(f"A name has at most {LONGEST_NAME} characters.", field="name")
+    return name
 
 
 def checked_text(text: str, missing: str, field: str) -> str:

@@ -233,7 +233,7 @@ class Incidents:
         detected_at: datetime | None = None,
         alert: str | None = None,
     ) -> Incident:
-        self._operations.check(person, "incident.open", "incident", title)
+        self._operations.check(person, "incident.open", "incident", "new")
         now = self._clock.now()
         detected_at = min(detected_at or now, now)
         title, severity = checked_title(scrub(title)), checked_severity(severity)
@@ -299,6 +299,9 @@ class Incidents:
         if after == before:
             return before
         table = ledger.incidents
+        old_row, new_row = _values(before), _values(after)
+        # Only what is different: two people may change different facts at one moment.
+        written = {name: value for name, value in new_row.items() if value != old_row[name] or name == "number"}
         with self._database.writing() as work:
             changed = work.execute(
                 sa.update(table)
@@ -308,7 +311,7 @@ class Incidents:
                     # What was decided on an older state is not written over a newer one.
                     table.c.status == before.status,
                 )
-                .values(**_values(after))
+                .values(**written)
             )
             if changed.rowcount == 0:
                 raise Conflict(f"{before.id} was changed meanwhile by somebody else: look at it again.")
