@@ -28,7 +28,7 @@ def test_lines_are_given_again_until_it_is_said_that_they_arrived() -> None:
 
     assert first == again
     assert [name for name, _ in first["lines"]] == ["one", "one"]
-    assert [found["number"] for _, found in second["lines"]] == [2, 3]
+    assert [found.number for _, found in second["lines"]] == [2, 3]
     assert (first["left"], second["left"]) == (3, 1)
     last = outbox.take(most=9, arrived=second["mark"])
     assert outbox.take(most=9, arrived=last["mark"])["lines"] == []
@@ -51,11 +51,11 @@ def test_when_nobody_takes_them_the_oldest_lines_go_and_are_counted(monkeypatch:
 
     taken = outbox.take(most=9, arrived=[])
 
-    assert (taken["lost"], [found["number"] for _, found in taken["lines"]]) == (2, [2, 3, 4])
+    assert (taken["lost"], [found.number for _, found in taken["lines"]]) == (2, [2, 3, 4])
 
 
 def test_a_line_becomes_a_document_and_the_document_a_row() -> None:
-    document = access_document("one", line(7, code=503)._asdict())
+    document = access_document("one", line(7, code=503))
     body = [{"TimeGenerated": document["time"], "LogMessage": document, "ContainerName": "azureml-fe"}]
 
     (row,) = container_logs.read(json.dumps(body).encode())["ContainerLogV2"]
@@ -64,7 +64,7 @@ def test_a_line_becomes_a_document_and_the_document_a_row() -> None:
     assert (row["LogLevel"], row["ContainerName"], row["Type"]) == ("ERROR", "azureml-fe", "ContainerLogV2")
     assert json.loads(row["LogMessage"]) == document
     assert row["TimeGenerated"].isoformat() == "2027-01-15T08:00:07"
-    assert access_document("one", line(8, path="/swagger.json")._asdict())["kind"] == "other"
+    assert access_document("one", line(8, path="/swagger.json"))["kind"] == "other"
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"{}", b"[1]", b'[{"Nothing": 1}]', b'[{"TimeGenerated": "soon"}]'])

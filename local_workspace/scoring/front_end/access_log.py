@@ -67,7 +67,7 @@ class Outbox:
         self._lines.append((service, line))
 
     def take(self, *, most: int, arrived: list[Any]) -> dict[str, Any]:
-        """The oldest lines, each with its service, but for those that `arrived` (as the answer before named them).
+        """The oldest lines, each behind its service's name, but for those that `arrived` (as the answer before named them).
 
         An answer that is lost on its way is given again. `left` more wait, `lost` were dropped since the front end began.
         """
@@ -75,7 +75,7 @@ class Outbox:
             while self._lines and self._before < arrived[1]:
                 self._lines.popleft()
                 self._before += 1
-        lines = [(service, line._asdict()) for service, line in islice(self._lines, most)]
+        lines = list(islice(self._lines, most))
         return {
             "lines": lines,
             "mark": [self._epoch, self._before + len(lines)],
