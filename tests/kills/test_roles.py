@@ -11,9 +11,12 @@ import pytest
 
 from services import code_uploads
 from services.access import COMMANDS, LOCAL_IDENTITIES, Person, Role
+from services.alert_rules import DEFAULTS
 from services.azureml.local_admin import Fault
 from services.errors import Forbidden
+from services.objectives import Objective
 from services.planning.wanted import Wanted
+from services.probes import ProbePlan
 from services.switches import SAMPLE_TRAFFIC
 from tests.kills.desk_stack import OPERATOR, DeskStack
 
@@ -83,6 +86,11 @@ CALLS: dict[str, list[Call]] = {
         lambda b, p: b.desk.attention.take(p, "any"),
         lambda b, p: b.desk.attention.let_go(p, "any"),
     ],
+    "probe.plan": [lambda b, p: b.desk.probes.set_plan(p, ProbePlan(service=b.service, body="{}", is_on=True))],
+    "objective.set": [
+        lambda b, p: b.desk.objectives.set(p, Objective(service=b.service, availability=0.99, latency_ms=None)),
+    ],
+    "alert.rule": [lambda b, p: b.desk.alerts.set_rule(p, DEFAULTS[0])],
     "keys.reveal": [lambda b, p: b.desk.keys.reveal(p, b.service)],
     "keys.token": [lambda b, p: b.desk.keys.token(p, b.token_service)],
     "keys.regenerate": [lambda b, p: b.desk.keys.regenerate(p, b.service, "primary")],

@@ -41,6 +41,7 @@ LAYERS = (
         "rehearsal_workspace",
         "sealed",
         "sessions",
+        "verdicts",
     },
     {"operations"},
     {"… every feature"},
