@@ -48,6 +48,6 @@ if view == OBJECTIVES:
     monitoring_objectives.show(chosen)
     st.stop()
 monitoring_blind.show(chosen)
-monitoring_verdicts.legend(events, every=every)
+monitoring_verdicts.legend(events, drawn_before=traffic_charts.drawn(traffic_charts.ALL[0]), every=every)
 traffic_charts.grid(traffic_charts.ALL, asked, every=every)
 monitoring_figures.table(context.services(), range_, chosen, ours=ours)

@@ -44,11 +44,18 @@ class Band:
     end: datetime
     label: str
     colour: str = palette.NEUTRAL
+    flag_colour: str = ""
+    """Of a flag that stands for several; its own colour when empty."""
     is_label_left: bool = False
 
 
 def rate(
-    frame: pd.DataFrame, range_: Range, *, bands: Iterable[Band] = (), before: pd.DataFrame | None = None
+    frame: pd.DataFrame,
+    range_: Range,
+    *,
+    bands: Iterable[Band] = (),
+    before: pd.DataFrame | None = None,
+    in_order: bool = False,
 ) -> go.Figure:
     """Requests a minute over time, a line per service; from the query `request_rate`."""
     return lines(
@@ -58,16 +65,28 @@ def rate(
         bands=bands,
         format_=",.1f",
         before=_before(before, "perMinute"),
+        in_order=in_order,
     )
 
 
 def latency(
-    frame: pd.DataFrame, range_: Range, *, bands: Iterable[Band] = (), before: pd.DataFrame | None = None
+    frame: pd.DataFrame,
+    range_: Range,
+    *,
+    bands: Iterable[Band] = (),
+    before: pd.DataFrame | None = None,
+    in_order: bool = False,
 ) -> go.Figure:
     """Latency in ms: the three percentiles of one service, of several (or against the period before) only p95."""
     if frame["Service"].nunique() > 1 or before is not None:
         return lines(
-            _series(frame, "p95"), range_, unit="ms (p95)", bands=bands, format_=",.0f", before=_before(before, "p95")
+            _series(frame, "p95"),
+            range_,
+            unit="ms (p95)",
+            bands=bands,
+            format_=",.0f",
+            before=_before(before, "p95"),
+            in_order=in_order,
         )
     figure = _figure(range_)
     for service, rows in _series(frame, "p95").groupby("series", sort=False):
@@ -94,8 +113,12 @@ def lines(
     bands: Iterable[Band] = (),
     format_: str = ",.2f",
     before: pd.DataFrame | None = None,
+    in_order: bool = False,
 ) -> go.Figure:
-    """Any measure over time, a line per series; that of the period before is dashed and thinner."""
+    """Any measure over time, a line per series; that of the period before is dashed and thinner.
+
+    A series has the colour of its name, the same on every screen; `in_order` gives them the palette's in turn.
+    """
     figure = _figure(range_)
     is_filled = frame["series"].nunique() <= MOST_FILLED
     if before is not None:
@@ -113,21 +136,22 @@ def lines(
                 )
             )
     taken: set[str] = set()
-    for name, rows in frame.groupby("series", sort=False):
+    for number, (name, rows) in enumerate(frame.groupby("series", sort=False)):
+        colour = palette.SERIES[number % len(palette.SERIES)] if in_order else palette.of(str(name))
         figure.add_trace(
             _line(
                 rows,
                 range_,
                 name=str(name),
-                colour=palette.of(str(name)),
+                colour=colour,
                 # Two services of one colour are told apart by their dashes.
-                dash="solid" if before is not None or palette.of(str(name)) not in taken else palette.dash(str(name)),
+                dash="solid" if before is not None or colour not in taken else palette.dash(str(name)),
                 unit=unit,
                 format_=format_,
                 is_filled=is_filled,
             )
         )
-        taken.add(palette.of(str(name)))
+        taken.add(colour)
     return _banded(figure, bands)
 
 
@@ -434,7 +458,7 @@ def _banded(figure: go.Figure, bands: Iterable[Band]) -> go.Figure:
                 "yanchor": "bottom",
                 "yshift": 2,
                 "textangle": 0,
-                "bgcolor": band.colour,
+                "bgcolor": band.flag_colour or band.colour,
                 "borderpad": 1,
                 "font": {"color": palette.ON_FLAG, "size": 11},
             }

@@ -20,7 +20,7 @@ from services.planning.wanted import is_scaler_field
 
 LOOK_BACK = timedelta(hours=6)
 """So long before a range an operation may have begun that reaches into it."""
-LABEL_SHARE = 0.16
+LABEL_SHARE = 0.24
 """A flag with the room around it takes about this share of the chart's width."""
 WORDS: Mapping[str, str] = {
     "service.deploy": "deployed",
@@ -139,6 +139,8 @@ def _bands_of(group: list[Event], range_: Range) -> Iterator[charts.Band]:
     first, last = group[0].number, group[-1].number
     label = f"{first} {word}" if first == last else f"{first}–{last} {word}"
     flagged = group[0]
+    # An incident is what one has to see in a flag that stands for several.
+    flag_colour = next((event.colour for event in group if event.word == INCIDENT), flagged.colour)
     for event in group:
         yield charts.Band(
             # Outside the range nothing is drawn, and a flag there would be cut off.
@@ -146,6 +148,7 @@ def _bands_of(group: list[Event], range_: Range) -> Iterator[charts.Band]:
             end=min(event.end, range_.end),
             label=label if event is flagged else "",
             colour=event.colour,
+            flag_colour=flag_colour,
             is_label_left=_is_late(flagged, range_),
         )
 

@@ -17,7 +17,7 @@ NEEDS = "This needs the role operator: rows are raw. Choose another identity, or
 
 def beneath(table: Table, *, span: Span, key: str) -> None:
     """Show what a chart asked; nothing of it is made before somebody opens it."""
-    opened = st.expander("Query", icon=":material/code:", key=f"{key}-query", type="compact", on_change="rerun")
+    opened = st.expander("Query", icon=":material/code:", key=key_of(key), type="compact", on_change="rerun")
     if not opened.open:
         return
     with opened:
@@ -35,6 +35,11 @@ def beneath(table: Table, *, span: Span, key: str) -> None:
                 empty="The query ran and gave no row.",
                 height=HEIGHT,
             )
+
+
+def key_of(key: str) -> str:
+    """The key of what opens the query beneath a chart."""
+    return f"{key}-query"
 
 
 def _edit(query: str, *, key: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from dashboard import context, navigation
-from dashboard.ui import errors, monitoring_events, operation_words, times
+from dashboard.ui import errors, monitoring_events, monitoring_skeletons, operation_words, times
 from dashboard.ui.monitoring_events import Event
 from dashboard.ui.states import Colour
 from services.marker_verdicts import COMPARED_KINDS, MarkerVerdict
@@ -32,14 +32,17 @@ def verdict(operation: str) -> MarkerVerdict:
     return context.services().marker_verdicts.of_id(operation)
 
 
-def legend(events: Sequence[Event], *, every: str | None) -> None:
-    """Show what the bands of the charts stand for; with `every` it looks again by itself."""
+def legend(events: Sequence[Event], *, drawn_before: str, every: str | None) -> None:
+    """Show what the bands of the charts stand for; with `every` it looks again by itself.
+
+    `drawn_before` is the key of a widget that stands on the screen once it was drawn.
+    """
     if not events:
         st.caption(
             ":material/timeline: The desk changed none of these services in this range, and no incident touches it."
         )
         return
-    st.fragment(_legend, parallel=True, run_every=every)(tuple(events))
+    st.fragment(_legend, parallel=True, run_every=every)(tuple(events), drawn_before)
 
 
 def badge(found: MarkerVerdict) -> None:
@@ -54,10 +57,10 @@ def rule() -> None:
         st.markdown(operation_words.escaped(RULE))
 
 
-def _legend(events: tuple[Event, ...]) -> None:
+def _legend(events: tuple[Event, ...], drawn_before: str) -> None:
     judged = [event for event in events if event.operation and event.operation.kind in COMPARED_KINDS][-MOST_JUDGED:]
     found: dict[int, MarkerVerdict] = {}
-    with errors.explained(), st.skeleton(LEGEND_HEIGHT):
+    with errors.explained(), monitoring_skeletons.first(drawn_before, height=LEGEND_HEIGHT):
         for event in judged:
             if event.operation:
                 found[event.number] = verdict(event.operation.id)
@@ -89,12 +92,17 @@ def _row(event: Event, found: MarkerVerdict | None) -> None:
                 navigation.link("operations", "Open", operation=event.operation.id)
             elif event.incident:
                 navigation.link("incident", "Open", id=event.incident)
-        if found:
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                badge(found)
-                st.markdown(operation_words.escaped(found.verdict.sentence), width="content")
-            if found.note:
-                st.caption(operation_words.escaped(found.note))
+        if found is None:
+            return
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            badge(found)
+            words = found.verdict.sentence
+            if found.verdict.word == "not enough data" and found.note:
+                # Why there is nothing to say is all there is to say.
+                words = found.note
+            st.markdown(operation_words.escaped(words), width="content")
+        if found.note and words != found.note:
+            st.caption(operation_words.escaped(found.note))
 
 
 def _when(event: Event) -> str:

@@ -18,6 +18,7 @@ from dashboard.ui import (
     monitoring_codes,
     monitoring_events,
     monitoring_query,
+    monitoring_skeletons,
     monitoring_trust,
     operation_words,
     ranges,
@@ -137,14 +138,23 @@ def bands(range_: ranges.Range, services: Sequence[str]) -> tuple[charts.Band, .
     return tuple(monitoring_events.bands(monitoring_events.happened(range_, services), range_))
 
 
+def drawn(chart: Chart) -> str:
+    """The key of a widget that stands in the chart's card once it was drawn."""
+    return monitoring_query.key_of(_key(chart))
+
+
+def _key(chart: Chart) -> str:
+    return f"chart-{chart.name}"
+
+
 def _draw(chart: Chart, asked: Asked) -> None:
     if asked.range_.name in ranges.NAMES:
         # A card that refreshes itself moves on with the clock.
         asked = replace(asked, range_=ranges.last(asked.range_.name, now=context.now()))
-    key = f"chart-{chart.name}"
+    key = _key(chart)
     with errors.explained():
         _title(chart)
-        with st.skeleton(charts.HEIGHT):
+        with monitoring_skeletons.first(drawn(chart), height=charts.HEIGHT):
             table = _ask(chart, asked)
             trust = context.services().monitoring.trust(asked.services)
             frame: pd.DataFrame = table.frame()
@@ -193,7 +203,7 @@ def _figure(chart: Chart, asked: Asked, frame: pd.DataFrame) -> go.Figure:
         return draw(frame, before=charts.moved(earlier, asked.range_.duration))
     if asked.compare == "versions" and len(asked.services) == 1:
         ran = context.services().monitoring.versions(asked.services[0], asked.range_.span)
-        return draw(labelled(frame, ran).drop(columns="Service").rename(columns={"Version": "Service"}))
+        return draw(labelled(frame, ran).drop(columns="Service").rename(columns={"Version": "Service"}), in_order=True)
     return draw(frame)
 
 
