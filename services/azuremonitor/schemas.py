@@ -48,7 +48,7 @@ SCHEMAS: tuple[TableSchema, ...] = (
         name="Scale",
         purpose="How many replicas a front end had and how many were busy, every few seconds.",
         columns=_columns(
-            "TimeGenerated:datetime Service Replicas:int Desired:int Busy:real Waiting:int MaxReplicas:int "
+            "TimeGenerated:datetime Service Replicas:real Desired:real Busy:real Waiting:real MaxReplicas:real "
             "TargetUtilization:real"
         ),
     ),
