@@ -99,7 +99,6 @@ def _read(one: LogSnapshot, kept: Sequence[LogSnapshot]) -> None:
         line = st.number_input(
             "Line",
             min_value=0,
-            max_value=max(one.lines, 0),
             value=0,
             key="line",
             bind="query-params",

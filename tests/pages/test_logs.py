@@ -64,6 +64,20 @@ def test_a_kept_log_is_read_by_its_address_at_its_line_also_when_the_service_is_
     assert "3 of 3 lines" in shown
 
 
+def test_a_line_and_a_service_of_another_part_trouble_no_part(open_page: OpenPage, desk: Desk) -> None:
+    put(desk, "wine-dev")
+    desk.log_snapshots.keep(VIEWER, "gone-dev", parse(LOG), state="Failed")
+    short = desk.log_snapshots.keep(VIEWER, "gone-dev", parse("one line"), state="Failed")
+    page = open_page("logs", view="Previous", of="gone-dev", snapshot=short, line="3")
+    assert "there is no line 3" in text_of(page)
+
+    for view in ("Log", "Failures", "Search", "Previous"):
+        page.session_state["view"] = view
+        page.run()
+        assert not page.exception
+        assert "The desk made a mistake" not in text_of(page), view
+
+
 def test_a_kept_log_that_is_not_there_is_said(open_page: OpenPage, desk: Desk) -> None:
     put(desk, "wine-dev")
 
