@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local_workspace.scoring.interface import Failure, Liveness
+from services.monitoring import code_map
 from tests.local_workspace.scoring_workbench import ENVIRONMENT, OBEDIENT, Heard, Workbench, eventually
 
 TRIVIAL_RUN = "\n\ndef run(raw_data):\n    return 1\n"
@@ -46,6 +47,10 @@ class Failing:
     pip: tuple[str, ...] = ()
     provoke: Callable[[Workbench, str], list[int]] | None = None
     """Calls it until it has failed; the codes that callers got."""
+    codes: frozenset[int] = frozenset()
+    """Those codes."""
+    seen: tuple[int, str] | None = None
+    """The code and the word of the charts that name it where no text does."""
     in_log: str = ""
     """What the container's log says once it has failed."""
     ends: str = "Succeeded"
@@ -103,20 +108,32 @@ FAILING: dict[str, Failing] = {
         script=RUN_WANTS_MEMORY,
         settings={"memory_limit_gb": 0.4},
         provoke=orders({}),
+        codes=frozenset({502}),
         in_log="Perhaps out of memory?",
     ),
     "worker-timeout": Failing(
-        variables={"WORKER_TIMEOUT": "2"}, provoke=orders({"sleep": 20}), in_log="WORKER TIMEOUT (pid:"
+        variables={"WORKER_TIMEOUT": "2"},
+        provoke=orders({"sleep": 20}),
+        codes=frozenset({502}),
+        in_log="WORKER TIMEOUT (pid:",
     ),
     "container-timeout": Failing(
-        variables={"SCORING_TIMEOUT_MS": "300"}, provoke=orders({"sleep": 3}), in_log="within the allocated time: 300ms"
+        variables={"SCORING_TIMEOUT_MS": "300"},
+        provoke=orders({"sleep": 3}),
+        codes=frozenset({504}),
+        in_log="within the allocated time: 300ms",
     ),
     "scoring-timeout": Failing(
-        settings={"access": {"scoring_timeout_ms": 500}}, provoke=orders({"sleep": 3}, {"sleep": 3})
+        settings={"access": {"scoring_timeout_ms": 500}},
+        provoke=orders({"sleep": 3}),
+        codes=frozenset({504}),
+        seen=(504, code_map.TOO_SLOW),
     ),
-    "run-raised": Failing(provoke=orders({"raise": "on purpose"}), in_log="ValueError: on purpose"),
-    "replica-died": Failing(provoke=orders({"crash": 9})),
-    "queue-full": Failing(provoke=crowd),
+    "run-raised": Failing(
+        provoke=orders({"raise": "on purpose"}), codes=frozenset({502}), in_log="ValueError: on purpose"
+    ),
+    "replica-died": Failing(provoke=orders({"crash": 9}), codes=frozenset({502}), seen=(502, code_map.DIED)),
+    "queue-full": Failing(provoke=crowd, codes=frozenset({200, 503}), seen=(503, code_map.NO_ROOM)),
 }
 
 
