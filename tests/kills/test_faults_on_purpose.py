@@ -50,7 +50,7 @@ def test_what_makes_no_sense_is_refused_before_it_is_asked_for(stack: DeskStack)
         ("hang", {"service": "wine-prod", "parameters": {"milliseconds": 5}}),
     ):
         with pytest.raises(Invalid):
-            faults.begin(ADMIN, kind, **asked)  # type: ignore[arg-type]
+            faults.begin(ADMIN, kind, **asked)
 
 
 def test_a_service_that_raises_on_purpose_is_explained(stack: DeskStack, model_id: str) -> None:
