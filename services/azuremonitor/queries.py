@@ -116,10 +116,11 @@ def with_source(text: str, *, source: Source, start: datetime, end: datetime) ->
 
     One of ours, written out beneath a chart and edited, brings all of that along and stands as it is.
     """
+    range_ = _range(start, end)
     if _WRITTEN_OUT.search(text):
         return text
     wanted = _front_end((), include_ours=True, is_on=True) if _MENTIONS_FRONT_END.search(text) else ""
-    return "\n".join(part for part in (_range(start, end), prelude(source), wanted, text) if part)
+    return "\n".join(part for part in (range_, prelude(source), wanted, text) if part)
 
 
 def _range(start: datetime, end: datetime) -> str:
