@@ -145,7 +145,7 @@ def lines(
                 name=str(name),
                 colour=colour,
                 # Two services of one colour are told apart by their dashes.
-                dash="solid" if before is not None or colour not in taken else palette.dash(str(name)),
+                dash="solid" if colour not in taken else palette.dash(str(name)),
                 unit=unit,
                 format_=format_,
                 is_filled=is_filled,

@@ -12,7 +12,7 @@ from dashboard.ui import errors, monitoring_trust, operation_words, service_swit
 from services.monitoring.trust import Awaited, ServiceTrust
 
 MOST_OFFERED = 3
-SILENT_FOR = timedelta(hours=1)
+SILENT_FOR = timedelta(minutes=10)
 """After so long without a row it is worth asking whether data flows at all."""
 LOOK_EVERY = "2s"
 
@@ -62,7 +62,7 @@ def _silent(one: ServiceTrust) -> None:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(
                     operation_words.escaped(
-                        f"{one.service} has no row of the last hour: nobody called it, or its data does not flow."
+                        f"{one.service} has no row of the last {times.span(SILENT_FOR)}: nobody called it, or its data does not flow."
                     ),
                     width="content",
                 )

@@ -15,9 +15,11 @@ from dashboard.ui import charts, connection_facts, monitoring_events, palette, r
 from services.access import COMMANDS
 from services.azureml.types import Problem, Service
 from services.incident_records import IncidentRange
+from services.objectives import Objective
 from services.operations.records import Operation
 from services.storage import mirror
 from tests.pages.conftest import OpenPage
+from tests.pages.records import OPERATOR
 
 if TYPE_CHECKING:
     from services.bootstrap import Desk
@@ -226,6 +228,34 @@ def test_a_service_that_charts_cannot_see_is_named(open_page: OpenPage, desk: De
     assert "Application Insights is off for dark-dev: no telemetry, which is not zero" in among
     assert alone.count("No telemetry: Application Insights is off.") == len(traffic_charts.ALL)
     assert "No request arrived" not in alone
+
+
+def test_where_no_row_came_one_can_be_told_when_data_flows(open_page: OpenPage, desk: Desk) -> None:
+    put(desk, "never-called")
+
+    assert open_page("monitoring", identity="viewer", services="never-called").button(key="await-never-called").disabled
+
+    page = open_page("monitoring", identity="operator", services="never-called")
+    page.button(key="await-never-called").click().run()
+
+    # Nothing answers at its address: that is said where one asked.
+    assert page.error
+    assert not page.exception
+
+
+def test_objectives_say_what_is_known_and_who_has_none(open_page: OpenPage, desk: Desk) -> None:
+    put(desk, "wine-dev")
+    put(desk, "iris-dev")
+    assert "No service here has an objective yet" in text_of(open_page("monitoring", view="Objectives"))
+
+    desk.objectives.set(OPERATOR, Objective(service="iris-dev", availability=0.999, latency_ms=250.0))
+    page = open_page("monitoring", view="Objectives")
+
+    table = next(frame.value for frame in page.dataframe if "objective" in frame.value)
+    assert list(table["objective"]) == ["99.9 % answered well", "95 % within 250 ms"]
+    # Nobody called it: an objective nobody put to the test is not kept.
+    assert list(table["state"]) == ["? not known"] * 2
+    assert "Without an objective: wine-dev." in text_of(page)
 
 
 @pytest.mark.parametrize("query", [{"range": "nonsense"}, {"services": "gone-meanwhile"}])

@@ -108,6 +108,12 @@ def test_azures_requests_have_the_local_tables_columns_and_types(kusto_check: Ku
     assert dict(kusto_check(text, azure=True)[0]["columns"]) == TABLES["Requests"]
 
 
+def test_one_of_our_queries_written_out_and_edited_stands_as_it_is() -> None:
+    shown = queries.render("errors_by_code", source="azure", services=["wine"], **RANGE)
+
+    assert queries.with_source(f"{shown}| take 5", source="azure", **RANGE) == f"{shown}| take 5"
+
+
 def test_the_parser_refuses_what_the_local_engine_overlooks(kusto_check: KustoCheck) -> None:
     wrong = ["requests | count", "Requests | where durationms > 5", "Requests | where Service >= 5", ".show tables"]
 
