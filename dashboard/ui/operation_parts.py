@@ -120,6 +120,8 @@ def ways_on(found: Operation, *, is_linked: bool) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         _go_on(found)
+        if is_linked and found.subject_kind == "rehearsal":
+            _rehearsal(found)
         if is_linked and found.kind in ("service.deploy", "service.update"):
             navigation.link("deploy", "Change and deploy again", icon=":material/rocket_launch:", service=found.subject)
 
@@ -184,11 +186,18 @@ def _proof(got: Mapping[str, Any]) -> None:
 
 
 def _where(found: Operation, got: Mapping[str, Any]) -> None:
-    if found.subject_kind == "service" and found.kind != "service.delete":
+    if found.subject_kind in ("service", "bundle") and found.kind != "service.delete":
         navigation.link("service", f"Open {found.subject}", icon=":material/dns:", name=found.subject)
+    if found.subject_kind == "rehearsal":
+        _rehearsal(found)
     model = got.get("model_id") or (found.subject if found.kind in ("model.edit", "model.download") else None)
     if model:
         navigation.link("model", f"Open {model}", icon=":material/deployed_code:", id=model)
+
+
+def _rehearsal(found: Operation) -> None:
+    """Show the way to what it answered, and to an edit."""
+    navigation.link("deploy", "Open the rehearsal", icon=":material/theater_comedy:", operation=found.id)
 
 
 def _remedy(found: Operation) -> str:
