@@ -21,7 +21,7 @@ def beneath(table: Table, *, span: Span, key: str) -> None:
     if not opened.open:
         return
     with opened:
-        st.code(table.query, language=None, wrap_lines=True, height=HEIGHT)
+        st.code(table.query, language=None, wrap_lines=True)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             is_run = st.toggle("Its rows", key=f"{key}-rows", help="What the query gave, as a table with CSV.")
             _edit(table.query, key=key)
