@@ -181,17 +181,6 @@ def test_its_screens_can_be_read_on_a_phone_on_a_wall_and_at_night(
     expect(window.page.get_by_role("button", name="Stable")).to_have_count(0)
 
 
-@pytest.mark.parametrize("identity", [None, "viewer"])
-def test_a_report_is_given_to_nobody_who_may_not_export_it(
-    visit: OpenVisit, desk: bootstrap.Desk, identity: str | None
-) -> None:
-    incident = desk.incidents.open_of(NAME) or desk.incidents.open_from_service(OPERATOR, NAME)
-    window = visit("/incidents", identity=identity)
-    answer = window.page.context.request.get(f"{window.url}/reports/{incident.id}.html")
-
-    assert (answer.status, "this needs an operator" in answer.text()) == (403, True)
-
-
 def _to_the_report(page: Page, desk: bootstrap.Desk, incident_id: str) -> None:
     """Say that it is stable, write the review, close, export."""
     page.get_by_role("button", name="Stable").click()

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
+from dashboard import context, routes, routes_incidents
 from services.access import LOCAL_IDENTITIES
 from services.alerts import Alert
 from services.errors import Conflict, Forbidden, Invalid, NotFound
@@ -219,6 +222,25 @@ def test_the_report_names_all_and_carries_the_hash_of_its_sources(desk: Desk, op
     assert desk.audit.page(action="incident.export")[0].after["sha256"] == sha256
     with pytest.raises(NotFound, match="choose md, html or json"):
         desk.incident_reports.export(OPERATOR, opened.id, "exe")
+
+
+@pytest.mark.parametrize(("identity", "status"), [(None, 403), ("viewer", 403), ("operator", 200)])
+def test_a_report_is_given_to_who_may_export_it(
+    desk: Desk, opened: Incident, identity: str | None, status: int
+) -> None:
+    cookies = {context.COOKIE: desk.sessions.start_local(identity)} if identity else {}
+    answering = Starlette(routes=routes_incidents.ROUTES, exception_handlers=routes.EXCEPTIONS)
+    with TestClient(answering, base_url="http://localhost", cookies=cookies) as client:
+        answer = client.get(f"/reports/{opened.id}.html")
+        missing = client.get("/reports/INC-99.md")
+
+    assert (answer.status_code, missing.status_code) == (status, 404 if status == 200 else 403)
+    if status == 200:
+        assert answer.headers["content-disposition"] == 'attachment; filename="INC-1.html"'
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert "no-store" in answer.headers["cache-control"]
+    else:
+        assert "this needs an operator" in answer.json()["error"]
 
 
 def test_nothing_open_teaches_where_incidents_come_from(open_page: OpenPage) -> None:
