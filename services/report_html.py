@@ -90,16 +90,7 @@ def _review(report: Report) -> list[str]:
             f"<p class='words'>{escape(review.what_helped)}</p>",
         ]
     if report.actions:
-        rows = [
-            (
-                action.text,
-                action.owner,
-                f"{action.due:%Y-%m-%d}" if action.due else "–",
-                "yes" if action.done_at else "no",
-            )
-            for action in report.actions
-        ]
-        parts += ["<h2>Actions</h2>", _table(("What", "Owner", "Until", "Done"), rows)]
+        parts += ["<h2>Actions</h2>", _table(("What", "Owner", "Until", "Done"), report_words.actions(report))]
     return parts
 
 

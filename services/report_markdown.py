@@ -43,16 +43,7 @@ def _review(report: Report) -> list[str]:
     if review:
         parts = ["## What happened", review.what_happened, "## What helped", review.what_helped]
     if report.actions:
-        rows = [
-            (
-                action.text,
-                action.owner,
-                f"{action.due:%Y-%m-%d}" if action.due else "–",
-                "yes" if action.done_at else "no",
-            )
-            for action in report.actions
-        ]
-        parts += ["## Actions", _table(("What", "Owner", "Until", "Done"), rows)]
+        parts += ["## Actions", _table(("What", "Owner", "Until", "Done"), report_words.actions(report))]
     return parts
 
 

@@ -74,6 +74,14 @@ def suspects(report: Report) -> list[tuple[str, ...]]:
     ]
 
 
+def actions(report: Report) -> list[tuple[str, ...]]:
+    """What is to be done, by whom, until when, whether it is done."""
+    return [
+        (one.text, one.owner, f"{one.due:%Y-%m-%d}" if one.due else "–", "yes" if one.done_at else "no")
+        for one in report.actions
+    ]
+
+
 def marks(report: Report) -> list[tuple[str, Entry]]:
     """What is marked in the charts, each with its letter; the newest that fit the alphabet."""
     found = [
