@@ -140,6 +140,12 @@ def _traffic(*, include_ours: bool) -> str:
     return "let Traffic = Calls;" if include_ours else "let Traffic = Calls\n| where not(IsOurs);"
 
 
+def _traffic_again(services: Sequence[str], *, include_ours: bool) -> str:
+    """`Traffic` under another name: read twice under one, the local engine would copy all its columns first."""
+    again = _calls(services).replace("let Calls =", "let TrafficAgain =", 1)
+    return again if include_ours else again.removesuffix(";") + "\n| where not(IsOurs);"
+
+
 def _front_end(services: Sequence[str], *, include_ours: bool, is_on: bool) -> str:
     """The front ends' log, narrowed as `Traffic` is."""
     chosen = f"\n| where Service in {literals.strings(services)}" if services else ""
@@ -157,6 +163,8 @@ def _need(name: str, *, source: Source, services: Sequence[str], ours: bool, log
     """A prelude, in its variant for this source, or without a front end's log, where it has one."""
     if name == "front_end":
         return _front_end(services, include_ours=ours, is_on=log)
+    if name == "arrivals" and log:
+        return f"{_traffic_again(services, include_ours=ours)}\n{prelude(name)}"
     variants = (f"{name}_{source}", *(() if log else (f"{name}_off",)))
     return prelude(next((one for one in variants if (_FOLDER / "preludes" / f"{one}.kql").exists()), name))
 
