@@ -32,7 +32,7 @@ ARRIVES_WITHIN = timedelta(minutes=5)
 """Telemetry that is not here after this long counts as missing."""
 MOST_RESULTS = 5_000
 
-Arrival = Literal["arrived", "on its way", "missing", "never recorded"]
+Arrival = Literal["arrived", "on its way", "missing", "never recorded", "not known"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +81,8 @@ class ProbeResult:
         """Whether its row is in the telemetry."""
         if self.seen_at is not None:
             return "arrived"
+        if self.reached_container is None:
+            return "not known"
         if not self.reached_container:
             return "never recorded"
         return "on its way" if now - self.at < ARRIVES_WITHIN else "missing"

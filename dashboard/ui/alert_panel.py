@@ -104,7 +104,7 @@ def _rules(rules: Sequence[Rule]) -> None:
 def _change(rules: Sequence[Rule], stage: str) -> None:
     name = stage or "other"
     actions.button(
-        f"Change for {alert_words.stage(stage)}",
+        f"Rules for {alert_words.stage(stage)}",
         lambda asked: _save(asked, stage, name),
         key=f"alert-rules-{name}",
         ask=f"These rules hold in **{operation_words.escaped(alert_words.stage(stage))}** from the next look on, "

@@ -29,7 +29,7 @@ KINDS: Mapping[Kind, Words] = {
     "errors": Words(
         title="error rate",
         meaning="More than this share of at least 10 requests failed in the last 5 min, and in the last minute too.",
-        limit="Failed requests, more than (%)",
+        limit="Failed, more than (%)",
         factor=100.0,
         step=0.5,
         decimals=1,

@@ -189,6 +189,9 @@ def test_coverage_asks_telemetry_only_for_what_a_container_answered() -> None:
     assert (late.on_its_way, late.missing, late.share) == (0, 1, pytest.approx(2 / 3))
     assert late.lag == timedelta(seconds=12)
     assert covered([], now=NOON).share is None
+    # A 502 is a script that raised, which is recorded, or a replica that died, which is not.
+    assert result(status=502).arrival(seconds(600)) == "not known"
+    assert result(status=503).arrival(seconds(600)) == "never recorded"
 
 
 @pytest.mark.parametrize(
