@@ -112,8 +112,7 @@ def zoom(start: datetime, end: datetime) -> None:
     end = max(_floor(end, _SHORTEST) + (_SHORTEST if end > _floor(end, _SHORTEST) else timedelta(0)), start + _SHORTEST)
     state = st.session_state
     state.setdefault(_EARLIER, []).append((state.get("range", DEFAULT), state.get("from"), state.get("to")))
-    state["range"] = CUSTOM
-    state["from"], state["to"] = start.replace(tzinfo=None), end.replace(tzinfo=None)
+    _make_custom(start.replace(tzinfo=None), end.replace(tzinfo=None))
 
 
 def back() -> None:
@@ -135,9 +134,10 @@ def back() -> None:
 def _go_back() -> None:
     state = st.session_state
     name, start, end = state[_EARLIER].pop()
-    state["range"] = name
     if name == CUSTOM:
-        state["from"], state["to"] = start, end
+        _make_custom(start, end)
+    else:
+        state["range"] = name
 
 
 def _fill_custom() -> None:
@@ -145,7 +145,18 @@ def _fill_custom() -> None:
     st.session_state.pop(_EARLIER, None)
     if st.session_state["range"] == CUSTOM and not st.session_state.get("from"):
         now = context.now().replace(tzinfo=None, second=0, microsecond=0)
-        st.session_state["from"], st.session_state["to"] = now - timedelta(hours=1), now
+        _make_custom(now - timedelta(hours=1), now)
+
+
+def _make_custom(start: datetime, end: datetime) -> None:
+    """Set a custom range (UTC, without a zone), for a callback."""
+    st.session_state["range"] = CUSTOM
+    for name, at in (("from", start), ("to", end)):
+        if name not in st.session_state:
+            # A field that is not on the screen yet does not write its value into the address: a link would lead
+            # somebody else to another range.
+            st.query_params[name] = at.strftime("%Y-%m-%dT%H:%M")
+        st.session_state[name] = at
 
 
 def _floor(at: datetime, step: timedelta) -> datetime:
