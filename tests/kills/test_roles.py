@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -14,15 +14,44 @@ from services.access import COMMANDS, LOCAL_IDENTITIES, Person, Role
 from services.alert_rules import DEFAULTS
 from services.azureml.local_admin import Fault
 from services.errors import Forbidden
+from services.failure_groups import FailureGroup
 from services.objectives import Objective
 from services.planning.wanted import Wanted
 from services.probes import ProbePlan
+from services.request_inspector import Call
 from services.switches import SAMPLE_TRAFFIC
 from tests.kills.desk_stack import OPERATOR, DeskStack
 
 pytestmark = pytest.mark.slow
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+GROUP = FailureGroup(
+    id="never",
+    type="ValueError",
+    message="",
+    place="",
+    count=1,
+    first_seen=NOON,
+    last_seen=NOON,
+    first_operation=None,
+    services=(),
+    sample_request="",
+)
+CALL = Call(
+    at=NOON,
+    service="never",
+    request_id="never",
+    client_request_id="",
+    replica="",
+    container_code=500,
+    client_code=None,
+    duration_ms=1.0,
+    run_ms=None,
+    reason="",
+    is_soft_failure=False,
+    is_ours=False,
+    in_front_end_log=False,
+)
 
 
 class Bench:
@@ -55,8 +84,8 @@ class Bench:
         self.desk.operations.start(person, kind, subject, {"name": subject}, title=subject)
 
 
-Call = Callable[[Bench, Person], object]
-CALLS: dict[str, list[Call]] = {
+Try = Callable[[Bench, Person], object]
+CALLS: dict[str, list[Try]] = {
     "service.deploy": [
         lambda b, p: b.launch(p, b.stack.wanted("never", b.model_id)),
         lambda b, p: b.launch(p, b.stack.wanted(b.service, b.model_id), redeploy=True),
@@ -81,6 +110,12 @@ CALLS: dict[str, list[Call]] = {
         lambda b, p: b.desk.queries.run(p, "print 1", start=NOON, end=NOON.replace(hour=13)),
         lambda b, p: b.desk.queries.save(p, "never", "print 1"),
         lambda b, p: b.desk.queries.delete(p, "never"),
+    ],
+    "failures.assign": [lambda b, p: b.desk.failure_groups.assign(p, GROUP, "nobody")],
+    "failures.mute": [lambda b, p: b.desk.failure_groups.mute(p, GROUP, datetime.now(UTC) + timedelta(hours=1))],
+    "values.unmask": [
+        lambda b, p: b.desk.request_inspector.unmask(p, CALL),
+        lambda b, p: b.desk.rehearsals.unmask(p, b.failed),
     ],
     "attention.take": [
         lambda b, p: b.desk.attention.take(p, "any"),
@@ -162,7 +197,7 @@ def test_every_command_of_the_table_is_tried_here_or_named() -> None:
     ],
 )
 def test_the_role_below_is_refused_and_the_refusal_recorded(
-    stack: DeskStack, bench: Bench, command: str, call: Call
+    stack: DeskStack, bench: Bench, command: str, call: Try
 ) -> None:
     person = LOCAL_IDENTITIES[Role(COMMANDS[command] - 1).word]
     changes, operations = len(stack.workspace.ledger()), len(stack.desk.operations.page(limit=1000))
