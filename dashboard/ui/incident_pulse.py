@@ -62,7 +62,9 @@ def texts(found: Figures | None) -> list[tuple[str, str, str]]:
     """The figures as label, value and what they mean."""
     window = "of the last 5 min, our own probes and tests left out"
     if found is None:
-        return [(label, "–", f"Not known: no request was recorded {window}.") for label in ("Errors", "p95", "Requests")]
+        return [
+            (label, "–", f"Not known: no request was recorded {window}.") for label in ("Errors", "p95", "Requests")
+        ]
     return [
         ("Errors", service_words.share(found.error_share), f"{found.errors:,} of {found.requests:,} failed, {window}."),
         ("p95", service_words.milliseconds(found.p95_ms), f"The slowest affected service's p95 {window}."),
