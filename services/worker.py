@@ -51,6 +51,9 @@ def main() -> int:
         handler.addFilter(RedactingFilter())
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     logging.getLogger("azure").setLevel(logging.WARNING)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
     try:
         settings = read_settings()
         with disk.explained(places=True):
@@ -62,9 +65,6 @@ def main() -> int:
     except DeskError as error:
         log.error(error.sentence)
         return 1
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
     try:
         work(settings, stopping)
     except DeskError as error:
