@@ -11,10 +11,10 @@ from services.errors import Unavailable
 
 
 @st.cache_data(ttl=10, max_entries=200, show_spinner=False)
-def of_service(name: str) -> list[Cause]:
-    """What probably happened to a service; empty when lists and probes show nothing wrong."""
+def of_service(name: str, *, is_known_ill: bool = False) -> list[Cause]:
+    """What probably happened to a service; empty when lists and probes show nothing wrong, unless it is known to be ill."""
     causes, listed = context.services().causes, context.services().webservices.find(name)
-    return causes.of_service(name) if listed and causes.may_have(listed) else []
+    return causes.of_service(name) if listed and (is_known_ill or causes.may_have(listed)) else []
 
 
 @st.cache_data(ttl=30, max_entries=200, show_spinner=False)

@@ -44,7 +44,8 @@ def causes_of(incident: Incident) -> None:
         return
     for name in incident.services:
         with errors.explained():
-            found = reads_causes.of_service(name)
+            # An incident is there before the next summary of the last hour: its services are asked at once.
+            found = reads_causes.of_service(name, is_known_ill=True)
             if found:
                 words = f"{causes.TITLE}: {name}" if len(incident.services) > 1 else causes.TITLE
                 headings.section(words)

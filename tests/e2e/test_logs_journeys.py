@@ -105,7 +105,12 @@ def test_what_a_deleted_service_had_written_can_still_be_read(visit: OpenVisit, 
 
     window = visit(f"/logs?view=Previous&of={NAME}", identity="viewer", theme="dark", width=390)
 
-    expect(window.page.get_by_text(f"{NAME} is gone; these are its last logs.")).to_be_visible()
+    def says_gone() -> bool:
+        # The screen's list of what is there may be some seconds old.
+        window.open(f"/logs?view=Previous&of={NAME}")
+        return window.page.get_by_text(f"{NAME} is gone; these are its last logs.").is_visible()
+
+    until(says_gone, what="the screen says that the service is gone")
     kept = next(one for one in logged.log_snapshots.of(NAME) if one.why == BEFORE and not one.is_init)
     window.open(f"/logs?view=Previous&of={NAME}&snapshot={kept.id}&find=loaded")
     expect(window.page.get_by_text("the model is loaded")).to_be_visible()

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from services.operations.rehearse import answer_of
 from services.planning.environments import from_conda
 from services.planning.sdk_code import create_code
 from services.planning.wanted import SEALED, EnvironmentRef
@@ -212,4 +213,10 @@ def test_no_secret_is_found_after_every_kind_of_operation(
         assert search.in_text(repr(desk.operations.get(operation.id))) == set()
         assert search.in_text(repr(desk.operations.lines(operation.id))) == set()
     with desk.databases[0].reading() as look:
-        assert look.execute(sa.select(ledger.sealed_secrets)).all() == [], "no envelope outlives its operation"
+        # The answer of a reproduced request stays sealed for a quarter of an hour, for who asked for it.
+        left = [
+            row.operation
+            for row in look.execute(sa.select(ledger.sealed_secrets))
+            if not row.operation.endswith(answer_of(""))
+        ]
+        assert left == [], "no envelope outlives its operation"
