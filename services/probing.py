@@ -100,7 +100,8 @@ def sample_body(swagger_address: str, *, credential: str | None) -> str:
     except (httpx.HTTPError, ValueError):
         return FALLBACK_BODY
     example = _example(document)
-    return FALLBACK_BODY if example is None else json.dumps(example, indent=2)
+    # Of a script without a schema the inference server says an empty object, which is no example of anything.
+    return json.dumps(example, indent=2) if example not in (None, {}) else FALLBACK_BODY
 
 
 def _example(document: Any) -> Any:
