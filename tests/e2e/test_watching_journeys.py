@@ -80,6 +80,7 @@ def test_a_range_drawn_across_one_chart_zooms_all_and_leads_back(visit: OpenVisi
     # The address leads a colleague to the same range.
     expect(window.page).to_have_url(re.compile(r"(?=.*range=custom)(?=.*from=2)(?=.*to=2)"))
     window.settle()
+    expect(plots).to_have_count(len(CHARTS))
     axes = window.page.evaluate(
         "() => [...document.querySelectorAll('.js-plotly-plot')].map(plot => plot.layout.xaxis.range.join(' to '))"
     )
