@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 NAME = "logged-dev"
 WORDS = '{"data": "words"}'
-TELEMETRY_SECONDS = 60
+TELEMETRY_SECONDS = 180
 
 
 @pytest.fixture(scope="module")
