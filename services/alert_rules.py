@@ -7,7 +7,7 @@ single bad request from waking anybody, the second lets an alert close soon afte
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -127,11 +127,6 @@ def threshold_in_words(rule: Rule) -> str:
     if rule.kind == "errors":
         return f"{100 * rule.threshold:g} %"
     return f"{rule.threshold:,.0f} ms" if rule.kind == "latency" else f"{rule.threshold:.0f} in a row"
-
-
-def in_stage(rule: Rule, stage: str) -> Rule:
-    """The same rule, for another stage."""
-    return replace(rule, stage=stage)
 
 
 def _errors(rule: Rule, measures: Measures) -> Reading:

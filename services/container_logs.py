@@ -53,7 +53,6 @@ _GUNICORN = re.compile(
 _UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 _REQUEST = re.compile(rf"(?P<id>{_UUID}),\s?")
 _NO_REQUEST = re.compile(r"no request id,\s?", re.IGNORECASE)
-_ANY_ID = re.compile(_UUID)
 _TRACEBACK = re.compile(r"^(?:Traceback \(most recent call last\)|[\w.]*(?:Error|Exception)\b)")
 # The liveness probe asks for the root; older images write it as an access line of nginx or Werkzeug.
 _PROBE = re.compile(r"(?:- |\")(?:GET|HEAD) / (?:HTTP/1\.[01]\" )?200\b|kube-probe/")
@@ -177,12 +176,6 @@ def matching(
         and (not text or text in line.text.casefold())
         and (not request_id or request_id == line.request_id.casefold() or request_id in line.text.casefold())
     ]
-
-
-def request_ids(lines: Iterable[LogLine]) -> list[str]:
-    """The request ids that occur, newest last, each once."""
-    found = [match for line in lines for match in _ANY_ID.findall(line.text)]
-    return list(dict.fromkeys(found))
 
 
 def _time(text: str) -> datetime:

@@ -162,19 +162,24 @@ def _window(start: datetime, end: datetime) -> Window | None:
     return Window(start=start, end=end) if end - start >= SHORTEST_WINDOW else None
 
 
-def _errors(before: Sample, after: Sample) -> Finding:
-    found = Finding(
-        metric="errors",
+def _open(metric: Metric, before: tuple[float | None, int], after: tuple[float | None, int]) -> Finding:
+    """Value and number of requests of each side, nothing said of them yet."""
+    return Finding(
+        metric=metric,
         word="not enough data",
-        before=before.error_rate,
-        after=after.error_rate,
-        n_before=before.requests,
-        n_after=after.requests,
+        before=before[0],
+        after=after[0],
+        n_before=before[1],
+        n_after=after[1],
         p_value=None,
         low=None,
         high=None,
         sentence="",
     )
+
+
+def _errors(before: Sample, after: Sample) -> Finding:
+    found = _open("errors", (before.error_rate, before.requests), (after.error_rate, after.requests))
     if min(before.requests, after.requests) < FEWEST:
         return found
     low, high = _share_interval(before, after)
@@ -206,18 +211,7 @@ def _share_interval(before: Sample, after: Sample) -> tuple[float, float]:
 
 
 def _latency(before: Sample, after: Sample) -> Finding:
-    found = Finding(
-        metric="latency",
-        word="not enough data",
-        before=before.p95,
-        after=after.p95,
-        n_before=before.answered,
-        n_after=after.answered,
-        p_value=None,
-        low=None,
-        high=None,
-        sentence="",
-    )
+    found = _open("latency", (before.p95, before.answered), (after.p95, after.answered))
     if min(before.answered, after.answered) < FEWEST:
         return found
     import numpy as np

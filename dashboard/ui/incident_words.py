@@ -50,12 +50,6 @@ def badges(incident: Incident) -> None:
     )
 
 
-def status_mark(incident: Incident) -> str:
-    """Status and how long as Markdown, for a line of text."""
-    icon, colour, _ = _STATUS[incident.status]
-    return f":{colour}-badge[{icon} {lasts(incident)}]"
-
-
 def commander(incident: Incident) -> str:
     """Who leads it, for Markdown."""
     return f"commander: {escaped(incident.commander)}" if incident.commander else NOBODY

@@ -27,7 +27,6 @@ _MOST_STEPS = 120
 _EARLIER = "ranges-before"
 """The ranges from which one zoomed in, the newest last."""
 _SHORTEST = timedelta(minutes=1)
-_KQL = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +38,6 @@ class Range:
     start: datetime
     end: datetime
     step: timedelta
-
-    @property
-    def kql_step(self) -> str:
-        """The step as KQL writes it: `30s`, `5m`, `1h`."""
-        seconds = int(self.step.total_seconds())
-        size, unit = next((size, unit) for size, unit in _KQL if seconds % size == 0)
-        return f"{seconds // size}{unit}"
 
     @property
     def span(self) -> Span:

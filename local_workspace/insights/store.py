@@ -70,11 +70,6 @@ class Store:
                 self._writer.execute("ROLLBACK")
                 raise
 
-    def append_arrow(self, table: str, batch: pa.Table) -> None:
-        """Write columns that are already Arrow's, in one transaction."""
-        with self._writing:
-            self._copy(table, batch)
-
     def last_row(self) -> datetime | None:
         """When the newest scoring call happened, UTC."""
         newest = self.cursor().execute('SELECT max("TimeGenerated") FROM "Requests"').fetchall()[0][0]

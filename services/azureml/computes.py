@@ -27,18 +27,6 @@ def create_aks(
     _call(send, doing=f"create the cluster {name}", timeout=timeout)
 
 
-def attach_aks(access: Access, name: str, *, resource_id: str, purpose: str, timeout: float = CALL_SECONDS) -> None:
-    """Attach a cluster that exists, by its resource id. Look for the name before."""
-
-    def send() -> None:
-        from azureml.core.compute import AksCompute, ComputeTarget
-
-        wanted = AksCompute.attach_configuration(resource_id=resource_id, cluster_purpose=purpose)
-        ComputeTarget.attach(access.workspace(), name, wanted)
-
-    _call(send, doing=f"attach the cluster {name}", timeout=timeout)
-
-
 def detach(access: Access, name: str, *, timeout: float = CALL_SECONDS) -> None:
     """Take a cluster out of the workspace; the cluster itself stays."""
 

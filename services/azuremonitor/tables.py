@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -48,27 +46,6 @@ class Table:
         """The rows by column name."""
         names = [column.name for column in self.columns]
         return [dict(zip(names, row, strict=True)) for row in self.rows]
-
-
-def with_gaps(
-    frame: pd.DataFrame, *, start: datetime, end: datetime, step: timedelta, by: Sequence[str] = ("Service",)
-) -> pd.DataFrame:
-    """Add a row without numbers for every bin that has none, so that a line breaks there instead of crossing over."""
-    if frame.empty:
-        return frame
-    width = pd.Timedelta(step)
-    bins = pd.date_range(pd.Timestamp(start).floor(width), end, freq=width, inclusive="left", name="TimeGenerated")
-    if not by:
-        return (
-            frame.set_index("TimeGenerated").reindex(bins.union(pd.DatetimeIndex(frame["TimeGenerated"]))).reset_index()
-        )
-    pieces = []
-    for key, group in frame.groupby(list(by), sort=True, dropna=False):
-        piece = group.set_index("TimeGenerated").reindex(bins.union(pd.DatetimeIndex(group["TimeGenerated"])))
-        for column, value in zip(by, key, strict=True):
-            piece[str(column)] = str(value)
-        pieces.append(piece.rename_axis("TimeGenerated").reset_index())
-    return pd.concat(pieces, ignore_index=True)[list(frame.columns)]
 
 
 def _typed(values: pd.Series[Any], kind: str) -> pd.Series[Any]:

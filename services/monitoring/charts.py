@@ -122,21 +122,6 @@ class Monitoring:
             deadline=KQL_DEADLINE_SECONDS,
         )
 
-    def query_text(
-        self, name: ChartName, span: Span, *, services: Sequence[str] = (), include_ours: bool = False
-    ) -> str:
-        """The KQL a chart runs, without running it."""
-        chosen = tuple(sorted(services))
-        return self._logs().render(
-            name,
-            services=chosen,
-            start=span.start,
-            end=span.end,
-            step=span.step,
-            include_ours=include_ours,
-            front_end=self._may_have_log(chosen),
-        )
-
     def errors(self, span: Span, *, services: Sequence[str] = (), include_ours: bool = False) -> Table:
         """The chart `errors_by_code`, with our own failed probes and tests as Source `probe` and `test` when asked for.
 

@@ -56,16 +56,6 @@ class Trust:
         """Services whose front end's log is there."""
         return self._named(lambda one: one.container_insights is True)
 
-    @property
-    def container_insights_off(self) -> tuple[str, ...]:
-        """Services on a cluster whose front end's log is not there."""
-        return self._named(lambda one: one.is_on_cluster and one.container_insights is False)
-
-    @property
-    def without_front_end(self) -> tuple[str, ...]:
-        """Services that never have a front end's log: container instances, or a cluster Azure says nothing about."""
-        return self._named(lambda one: one.container_insights is None)
-
     def sentence(self) -> str:
         """The trust line as a sentence."""
         parts = [self._last_row()]

@@ -18,19 +18,9 @@ from services.errors import Invalid
 Slot = Literal["primary", "secondary"]
 Auth = Literal["key", "token", "none", "unknown"]
 
-REQUEST_ID_CHARACTERS = 40
 REQUEST_ID_HEADER = "x-ms-client-request-id"
 _RANDOM_CHARACTERS = 12
 _APP = re.compile(r"[A-Za-z0-9-]{1,25}")
-_REQUEST_ID = re.compile(r"(?P<app>[A-Za-z0-9-]{1,25})_(?P<slot>[ps])_[A-Za-z0-9_-]+")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Consumer:
-    """Who called, with which key, as the client request id says."""
-
-    app: str
-    slot: Slot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +38,6 @@ def client_request_id(app: str, *, slot: Slot = "primary") -> str:
         sentence = "An application's name in a request id has 1 to 25 letters, digits and hyphens: shorten it."
         raise Invalid(sentence, field="app")
     return f"{app}_{slot[0]}_{secrets.token_hex(_RANDOM_CHARACTERS // 2)}"
-
-
-def consumer(request_id: str) -> Consumer | None:
-    """Return who made a call, or None for an id that does not follow the convention."""
-    match = _REQUEST_ID.fullmatch(request_id)
-    if not match or len(request_id) > REQUEST_ID_CHARACTERS:
-        return None
-    return Consumer(app=match["app"], slot="primary" if match["slot"] == "p" else "secondary")
 
 
 def app_name(service: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from services.container_logs import matching, parse, request_ids
+from services.container_logs import matching, parse
 
 ID = "0b5e9c1e-6f6b-4e0e-9a43-1d3c5a7b9f10"
 NEW = f"""2026-11-21 17:05:18,384 I [21538] gunicorn.error - Starting gunicorn 27.0.1
@@ -75,10 +75,6 @@ def test_filters_leave_what_fits_all_of_them() -> None:
     ]
     assert [line.request_id for line in matching(lines, request_id=ID.upper())] == [ID]
     assert not matching(lines, severities=["warning"], text="feature")
-
-
-def test_request_ids_are_found_once_each() -> None:
-    assert request_ids(parse(NEW + "\n" + NEW)) == [ID]
 
 
 def test_nothing_written_is_no_line() -> None:

@@ -17,7 +17,7 @@ from services.planning import environments
 from services.planning.lint import lint
 from services.planning.plan import plan
 from services.planning.sdk_code import code_for, create_code
-from services.planning.snippets import app_name, client_request_id, consumer, snippets
+from services.planning.snippets import app_name, client_request_id, snippets
 from services.planning.wanted import SEALED, CodeRef, EnvironmentRef, Wanted, from_service
 from tests.rules.sdk_signatures import arguments, create_arguments, update_arguments
 from tests.rules.test_planning_plan import ACI, AKS, asked
@@ -235,18 +235,10 @@ def test_request_ids_say_who_called_with_which_key():
     made = client_request_id("shop", slot="secondary")
 
     assert len(made) <= 40
-    assert consumer(made) is not None
-    assert (consumer(made).app, consumer(made).slot) == ("shop", "secondary")
+    assert made.startswith("shop_s_")
     assert len(client_request_id("a" * 25)) <= 40
     with pytest.raises(Invalid):
         client_request_id("a_b")
-
-
-@pytest.mark.parametrize(
-    "request_id", ["desk-probe-1", "", "shop_x_1", "shop_p_", "a" * 30 + "_p_1", "shop_p_" + "1" * 40]
-)
-def test_other_request_ids_name_nobody(request_id):
-    assert consumer(request_id) is None
 
 
 def test_a_caller_has_a_name_to_begin_with():

@@ -21,7 +21,7 @@ import pytest
 
 from services.azuremonitor import literals, queries
 from services.azuremonitor.client import LogAnalytics
-from services.azuremonitor.tables import Column, Table, with_gaps
+from services.azuremonitor.tables import Column, Table
 from services.errors import Forbidden, Invalid, NotFound, Unavailable
 from tests.local_workspace.insights_process import IKEY, InsightsProcess, recorded, scoring_call
 from tests.rules.test_kql_queries import HOSTILE
@@ -282,26 +282,20 @@ def test_both_generations_of_server_are_the_same_through_azures_prelude(
     assert here.columns == there.columns
 
 
-def test_a_frame_has_types_and_its_gaps_break_the_line(local: LogAnalytics) -> None:
+def test_a_frame_has_types(local: LogAnalytics) -> None:
     frame = local.ask("latency", services=("iris",), start=START, end=END, step=STEP).frame()
-    whole = with_gaps(frame, start=START, end=END, step=STEP)
 
     assert str(frame["TimeGenerated"].dt.tz) == "UTC"
     assert frame["n"].dtype == "Int64"
     assert frame["p95"].dtype == "float64"
     assert len(frame) == 10
-    assert len(whole) == 12
-    gaps = whole[whole["p95"].isna()]
-    assert list(gaps["TimeGenerated"]) == [START + 4 * STEP, START + 5 * STEP]
-    assert set(gaps["Service"]) == {"iris"}
-    assert gaps["n"].isna().all()
 
 
 def test_an_empty_answer_is_an_empty_frame_with_columns(local: LogAnalytics) -> None:
     frame = local.ask("latency", services=("nobody",), start=START, end=END, step=STEP).frame()
 
     assert list(frame.columns) == ["TimeGenerated", "Service", "n", "p50", "p95", "p99"]
-    assert with_gaps(frame, start=START, end=END, step=STEP).empty
+    assert frame.empty
 
 
 def test_time_spans_become_timedeltas() -> None:

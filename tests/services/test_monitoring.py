@@ -186,7 +186,7 @@ def test_the_front_ends_log_is_read_only_where_a_cluster_keeps_one(desk: Desk) -
     assert counted(lit.dicts()) == {(502, "container"): 1, (503, "front end"): 1}
     assert "ContainerLogV2" in lit.query
     assert "ContainerLogV2" not in dark.query
-    assert "ContainerLogV2" in desk.monitoring.query_text("errors_by_code", SPAN)
+    assert "ContainerLogV2" in desk.monitoring.errors(SPAN).query
 
 
 def test_a_chart_says_what_it_cannot_see_for_which_services(desk: Desk) -> None:
