@@ -358,5 +358,3 @@ SIGNATURES: tuple[Signature, ...] = (
         at_least=5,
     ),
 )
-
-BY_ID: dict[str, Signature] = {signature.id: signature for signature in SIGNATURES}

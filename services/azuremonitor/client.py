@@ -19,11 +19,6 @@ from services.azuremonitor.queries import Source
 from services.azuremonitor.tables import Column, Table
 from services.errors import DeskError, Forbidden, Invalid, NotFound, Unavailable
 
-ENDPOINTS = {
-    "AzureCloud": "https://api.loganalytics.io",
-    "AzureUSGovernment": "https://api.loganalytics.us",
-    "AzureChinaCloud": "https://api.loganalytics.azure.cn",
-}
 QUERY_SECONDS = 30
 CONNECT_SECONDS = 5
 

@@ -64,13 +64,6 @@ class Difference:
     after: str | None
 
 
-def from_file(text: str, *, filename: str, name: str, variables: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Make an environment document of an uploaded file: YAML is conda's, everything else pip's requirements."""
-    if filename.lower().endswith((".yml", ".yaml")):
-        return from_conda(text, name=name, variables=variables)
-    return from_requirements(text, name=name, variables=variables)
-
-
 def from_conda(text: str, *, name: str, variables: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Make an environment document of a conda file."""
     _fits(text)

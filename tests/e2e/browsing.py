@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, TimeoutError, expect
 
 from tests.e2e.stack import ROOT
 
@@ -74,6 +74,21 @@ class Visit:
         """Wait until the script has run and nothing is a skeleton any more."""
         self.page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for(timeout=30_000)
         expect(self.page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=20_000)
+
+    def choices(self, field: str) -> Locator:
+        """Open a field's list by keyboard, as often as it takes, and give what may be chosen.
+
+        A table drawn above moves the field away from under a pointer, and a screen drawn anew closes its list.
+        """
+        options = self.page.get_by_role("option")
+        for _ in range(10):
+            self.page.get_by_role("combobox", name=field).press("ArrowDown")
+            try:
+                options.first.wait_for(timeout=2_000)
+                return options
+            except TimeoutError:
+                continue
+        raise AssertionError(f"The list of “{field}” stays closed")
 
     def forgive(self, pattern: str) -> None:
         """Drop complaints that a test brought about on purpose, such as a refused connection while the desk restarts."""

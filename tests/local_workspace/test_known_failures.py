@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 from local_workspace.resources import certificates
 from local_workspace.scoring.room import Nodes
 from services import classifier
-from services.signatures import BY_ID
+from services.signatures import SIGNATURES
 from tests.local_workspace.failing_services import FAILING, OBEDIENT, Evidence, reproduce
 from tests.local_workspace.scoring_workbench import Workbench, eventually
 
@@ -140,4 +140,4 @@ def pair() -> tuple[str, str]:
 
 
 def test_every_failure_of_the_table_is_one_the_classifier_knows() -> None:
-    assert {signature(name) for name in FAILING} <= BY_ID.keys()
+    assert {signature(name) for name in FAILING} <= {known.id for known in SIGNATURES}

@@ -260,7 +260,7 @@ dependencies:
 
 
 def test_a_conda_file_becomes_a_document():
-    document = environments.from_file(CONDA, filename="conda.yml", name="wine-env", variables={"WORKER_COUNT": "2"})
+    document = environments.from_conda(CONDA, name="wine-env", variables={"WORKER_COUNT": "2"})
 
     assert document["name"] == "wine-env"
     assert document["environmentVariables"] == {"WORKER_COUNT": "2"}
@@ -273,7 +273,7 @@ def test_a_conda_file_becomes_a_document():
 def test_a_requirements_file_becomes_a_document():
     text = "# comment\nazureml-defaults==1.62.0 \\\n    --hash=sha256:abc\n\nnumpy ; python_version > '3.8'\n--index-url https://i/x\n"
 
-    document = environments.from_file(text, filename="requirements.txt", name="e")
+    document = environments.from_requirements(text, name="e")
 
     dependencies = document["python"]["condaDependencies"]["dependencies"]
     assert dependencies[0]["pip"][0] == "azureml-defaults==1.62.0"
@@ -289,24 +289,24 @@ def test_remarks_say_what_the_build_will_do():
 
 
 @pytest.mark.parametrize(
-    ("text", "filename"),
+    ("text", "read"),
     [
-        ("- a\n", "c.yml"),
-        ("dependencies: [a: b]\n", "c.yml"),
-        ("dependencies:\n  - x: [", "c.yaml"),
-        ("!!python/object/apply:os.system ['true']\n", "c.yml"),
-        ("\n# nothing\n", "requirements.txt"),
-        ("-r other.txt\n", "requirements.txt"),
-        ("-e .\n", "requirements.txt"),
-        ("--index-url https://me:secret@host/simple\n", "requirements.txt"),
-        ("x @ https://token@host/x.whl\n", "requirements.txt"),
-        ("dependencies: [{pip: ['--extra-index-url=https://a:b@h/s']}]\n", "c.yml"),
-        ("channels: ['https://a:b@h/c']\ndependencies: [numpy]\n", "c.yml"),
+        ("- a\n", environments.from_conda),
+        ("dependencies: [a: b]\n", environments.from_conda),
+        ("dependencies:\n  - x: [", environments.from_conda),
+        ("!!python/object/apply:os.system ['true']\n", environments.from_conda),
+        ("\n# nothing\n", environments.from_requirements),
+        ("-r other.txt\n", environments.from_requirements),
+        ("-e .\n", environments.from_requirements),
+        ("--index-url https://me:secret@host/simple\n", environments.from_requirements),
+        ("x @ https://token@host/x.whl\n", environments.from_requirements),
+        ("dependencies: [{pip: ['--extra-index-url=https://a:b@h/s']}]\n", environments.from_conda),
+        ("channels: ['https://a:b@h/c']\ndependencies: [numpy]\n", environments.from_conda),
     ],
 )
-def test_what_cannot_be_built_or_would_store_a_password_is_refused(text, filename):
+def test_what_cannot_be_built_or_would_store_a_password_is_refused(text, read):
     with pytest.raises(Invalid) as refused:
-        environments.from_file(text, filename=filename, name="e")
+        read(text, name="e")
     assert "secret" not in refused.value.sentence
 
 
