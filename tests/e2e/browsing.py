@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, TimeoutError, expect
 
@@ -30,6 +31,8 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+DRAWN_WITHIN_MS = 5_000
 
 # Streamlit looks for its server beneath a deep link's path first; the browser reports each of those as an error.
 _STREAMLIT_LOOKS = re.compile(r"/[^/]+/_stcore/(health|host-config)$")
@@ -124,6 +127,28 @@ class Visit:
         if message.type != "error" or _STREAMLIT_LOOKS.search(message.location.get("url", "")):
             return
         self._complaints.append(f"console: {message.text} ({message.location.get('url', '')})")
+
+
+@contextmanager
+def unhurried_clicks() -> Iterator[None]:
+    """Let every click wait, a few seconds at most, until the screen is drawn, as people do.
+
+    While a run draws the screen anew, the browser may replace a button between the press and the release: that click is
+    lost before the desk hears of it.
+    """
+    click = Locator.click
+
+    def unhurried(locator: Locator, **options: Any) -> None:
+        drawn = locator.page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')
+        with suppress(TimeoutError):
+            drawn.wait_for(timeout=DRAWN_WITHIN_MS)
+        click(locator, **options)
+
+    Locator.click = unhurried  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        Locator.click = click  # type: ignore[method-assign]
 
 
 def axe_findings(page: Page) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.e2e.browsing import CHROMIUM, CHROMIUM_ARGUMENTS, Visit, axe_path, visiting
+from tests.e2e.browsing import CHROMIUM, CHROMIUM_ARGUMENTS, Visit, axe_path, unhurried_clicks, visiting
 from tests.e2e.stack import Stack
 
 OpenVisit = Callable[..., Visit]
@@ -43,7 +43,7 @@ def browser() -> Iterator[Browser]:
     """Chromium, headless."""
     _needs(CHROMIUM, "Chromium")
     expect.set_options(timeout=SEEN_WITHIN_MS)
-    with sync_playwright() as playwright:
+    with unhurried_clicks(), sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         yield chromium
         chromium.close()

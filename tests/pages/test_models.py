@@ -107,14 +107,14 @@ def test_deleting_asks_first_then_starts_and_shows_the_operation(
 
 def test_tags_are_edited_and_what_others_added_stays(open_page: OpenPage, desk: Desk, tmp_path: Path) -> None:
     records.prepare_queue(desk)
-    records.register(desk, "edited", tmp_path, tags={"stage": "dev"})
-    page = open_page("model", identity="operator", id="edited:1")
+    records.register(desk, "retagged", tmp_path, tags={"stage": "dev"})
+    page = open_page("model", identity="operator", id="retagged:1")
 
     with records.gateway() as azure:
-        azure.registry.edit_model("edited:1", tags={"stage": "dev", "theirs": "1"}, description=None)
+        azure.registry.edit_model("retagged:1", tags={"stage": "dev", "theirs": "1"}, description=None)
     records.read_models(desk)
-    page.text_input(key="tags-edited:1-value-0").set_value("prod").run()
-    page.button(key="save-edited:1").click().run()
+    page.text_input(key="tags-retagged:1-value-0").set_value("prod").run()
+    page.button(key="save-retagged:1").click().run()
 
     (started,) = desk.operations.page()
     assert started.arguments["tags"] == {"stage": "prod", "theirs": "1"}
