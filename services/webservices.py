@@ -94,6 +94,13 @@ class Webservices:
         listed = [_listed(row, summaries.get(row.name)) for row in rows]
         return sorted(listed, key=_severity)
 
+    def count(self) -> int:
+        """How many there are."""
+        table = mirror.services
+        with self._database.reading() as look:
+            query = sa.select(sa.func.count()).select_from(table).where(table.c.workspace == self._workspace)
+            return int(look.execute(query).scalar_one())
+
     def get(self, name: str) -> ListedService:
         """One service."""
         with self._database.reading() as look:

@@ -24,7 +24,7 @@ from dashboard.ui import (
     ranges,
 )
 from services.azuremonitor.tables import Table
-from services.monitoring import ChartName
+from services.monitoring import ChartName, Leading
 from services.monitoring.trust import Trust
 from services.monitoring.versions import labelled
 
@@ -43,6 +43,8 @@ class Chart:
     empty: str
     compares: tuple[Compare, ...] = ()
     """What else can be drawn beside it."""
+    leading_by: Literal["n", "p95"] | None = None
+    """By what the services are chosen that it draws, where all of them are too many; None = it draws them as one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +77,7 @@ ALL: tuple[Chart, ...] = (
         figure=rate,
         empty="No request arrived in this range: choose a longer one, or send a test request.",
         compares=COMPARISONS,
+        leading_by="n",
     ),
     Chart(
         name="latency",
@@ -83,6 +86,7 @@ ALL: tuple[Chart, ...] = (
         figure=charts.latency,
         empty="No request arrived in this range, so there is no latency to show.",
         compares=COMPARISONS,
+        leading_by="p95",
     ),
     Chart(
         name="errors_by_code",
@@ -98,6 +102,7 @@ ALL: tuple[Chart, ...] = (
         unit="dotted: busy ones",
         figure=charts.replicas,
         empty="No replica answered in this range.",
+        leading_by="n",
     ),
     Chart(
         name="latency_split",
@@ -155,10 +160,12 @@ def _draw(chart: Chart, asked: Asked) -> None:
     with errors.explained():
         _title(chart)
         with monitoring_skeletons.first(drawn(chart), height=charts.HEIGHT):
-            table = _ask(chart, asked)
+            leading = _leading(chart, asked)
+            drawn_of = replace(asked, services=leading.services) if leading else asked
+            table = _ask(chart, drawn_of)
             trust = context.services().monitoring.trust(asked.services)
             frame: pd.DataFrame = table.frame()
-            figure = _figure(chart, asked, frame)
+            figure = _figure(chart, drawn_of, frame)
         if table.partial:
             st.warning(f"This is not all of it: {operation_words.escaped(table.partial)}")
         if any(len(trace["x"]) for trace in figure.data):
@@ -166,6 +173,8 @@ def _draw(chart: Chart, asked: Asked) -> None:
         else:
             with st.container(height=charts.HEIGHT, vertical_alignment="center", horizontal_alignment="center"):
                 st.markdown(f":material/show_chart: {_empty(chart, trust)}", width="content")
+        if leading:
+            st.caption(f":material/filter_list: {_which(chart, leading)}")
         for sentence in _notes(chart, asked, frame):
             st.caption(f":material/visibility_off: {operation_words.escaped(sentence)}")
         monitoring_trust.line(trust, read_at=context.now(), seconds=table.took_seconds)
@@ -177,6 +186,21 @@ def _title(chart: Chart) -> None:
         st.markdown(f"**{chart.title}** :small[:gray[{chart.unit}]]", width="content")
         if chart.name == "errors_by_code":
             monitoring_codes.explained()
+
+
+def _leading(chart: Chart, asked: Asked) -> Leading | None:
+    """Which services are drawn, where nobody chose and all of them would be mud."""
+    if asked.services or chart.leading_by is None:
+        return None
+    return context.services().monitoring.leading(asked.range_.span, by=chart.leading_by, include_ours=asked.ours)
+
+
+def _which(chart: Chart, leading: Leading) -> str:
+    rank = "with the most requests" if chart.leading_by == "n" else "with the highest p95"
+    return (
+        f"Drawn are the {len(leading.services)} of {leading.of:,} services {rank} in this range: choose others above, "
+        "all of them are in the figures below."
+    )
 
 
 def _ask(chart: Chart, asked: Asked) -> Table:

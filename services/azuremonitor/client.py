@@ -60,6 +60,7 @@ class LogAnalytics:
         step: timedelta = timedelta(minutes=5),
         include_ours: bool = False,
         front_end: bool = True,
+        together: bool = False,
     ) -> Table:
         """Run one of our queries (queries/NAME.kql); the answer carries the text that ran."""
         text = self.render(
@@ -70,6 +71,7 @@ class LogAnalytics:
             step=step,
             include_ours=include_ours,
             front_end=front_end,
+            together=together,
         )
         return self.query(text)
 
@@ -83,6 +85,7 @@ class LogAnalytics:
         step: timedelta = timedelta(minutes=5),
         include_ours: bool = False,
         front_end: bool = True,
+        together: bool = False,
     ) -> str:
         """The text `ask` would run."""
         return queries.render(
@@ -94,6 +97,7 @@ class LogAnalytics:
             step=step,
             include_ours=include_ours,
             front_end=front_end,
+            together=together,
         )
 
     def console(self, text: str, *, start: datetime, end: datetime) -> Table:

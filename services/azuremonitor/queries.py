@@ -27,6 +27,9 @@ from services.errors import Invalid
 
 Source = Literal["local", "azure"]
 
+TOGETHER = "all of them"
+"""Stands where a service's name would, in an answer about several at once."""
+
 _FOLDER = Path(__file__).parent
 _HEADER = re.compile(r"\A(?:[ \t]*//[^\n]*\n)+")
 _DIRECTIVE = re.compile(r"^//\s*(columns|with):\s*(.*)$")
@@ -89,10 +92,12 @@ def render(
     step: timedelta = timedelta(minutes=5),
     include_ours: bool = False,
     front_end: bool = True,
+    together: bool = False,
 ) -> str:
     """Write a query out for these services (none = all), from start up to but not including end.
 
     `front_end` False: no cluster asked about has Container Insights on, so the front ends' log is not looked for.
+    `together` True: what is asked per service is answered once for all of them, under the name `TOGETHER`.
     """
     query = load(name)
     parts = [
@@ -100,10 +105,10 @@ def render(
         _range(start, end),
         f"let Step = {literals.duration(step)};",
         prelude(source),
-        _calls(services),
+        _calls(services, together=together),
         _traffic(include_ours=include_ours),
         *(
-            _need(need, source=source, services=services, ours=include_ours, log=front_end)
+            _need(need, source=source, services=services, ours=include_ours, log=front_end, together=together)
             for need in _all_needs(query)
         ),
         query.text,
@@ -131,24 +136,29 @@ def _range(start: datetime, end: datetime) -> str:
     return f"let Start = {literals.moment(start)};\nlet End = {literals.moment(end)};"
 
 
-def _calls(services: Sequence[str]) -> str:
-    chosen = f"\n| where Service in {literals.strings(services)}" if services else ""
+def _calls(services: Sequence[str], *, together: bool = False) -> str:
+    chosen = _chosen(services, together=together)
     return f"let Calls = Requests\n| where TimeGenerated >= Start and TimeGenerated < End{chosen};"
+
+
+def _chosen(services: Sequence[str], *, together: bool) -> str:
+    chosen = f"\n| where Service in {literals.strings(services)}" if services else ""
+    return f"{chosen}\n| extend Service = {literals.string(TOGETHER)}" if together else chosen
 
 
 def _traffic(*, include_ours: bool) -> str:
     return "let Traffic = Calls;" if include_ours else "let Traffic = Calls\n| where not(IsOurs);"
 
 
-def _traffic_again(services: Sequence[str], *, include_ours: bool) -> str:
+def _traffic_again(services: Sequence[str], *, include_ours: bool, together: bool) -> str:
     """`Traffic` under another name: read twice under one, the local engine would copy all its columns first."""
-    again = _calls(services).replace("let Calls =", "let TrafficAgain =", 1)
+    again = _calls(services, together=together).replace("let Calls =", "let TrafficAgain =", 1)
     return again if include_ours else again.removesuffix(";") + "\n| where not(IsOurs);"
 
 
-def _front_end(services: Sequence[str], *, include_ours: bool, is_on: bool) -> str:
+def _front_end(services: Sequence[str], *, include_ours: bool, is_on: bool, together: bool = False) -> str:
     """The front ends' log, narrowed as `Traffic` is."""
-    chosen = f"\n| where Service in {literals.strings(services)}" if services else ""
+    chosen = _chosen(services, together=together)
     without = "" if include_ours else "\n| where not(IsOurs)"
     log = prelude("front_end" if is_on else "front_end_off")
     return f"{log}\nlet FrontEnd = FrontEndLog{chosen}{without};\nlet Scale = ScaleLog{chosen};"
@@ -159,12 +169,12 @@ def _all_needs(query: Query) -> list[str]:
     return list(dict.fromkeys(need for named in query.needs for need in (*_BUILT_ON.get(named, ()), named)))
 
 
-def _need(name: str, *, source: Source, services: Sequence[str], ours: bool, log: bool) -> str:
+def _need(name: str, *, source: Source, services: Sequence[str], ours: bool, log: bool, together: bool) -> str:
     """A prelude, in its variant for this source, or without a front end's log, where it has one."""
     if name == "front_end":
-        return _front_end(services, include_ours=ours, is_on=log)
+        return _front_end(services, include_ours=ours, is_on=log, together=together)
     if name == "arrivals" and log:
-        return f"{_traffic_again(services, include_ours=ours)}\n{prelude(name)}"
+        return f"{_traffic_again(services, include_ours=ours, together=together)}\n{prelude(name)}"
     variants = (f"{name}_{source}", *(() if log else (f"{name}_off",)))
     return prelude(next((one for one in variants if (_FOLDER / "preludes" / f"{one}.kql").exists()), name))
 

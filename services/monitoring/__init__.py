@@ -7,7 +7,7 @@ trust         how far the telemetry of some services can be trusted now
 versions      which model versions ran when
 """
 
-from services.monitoring.charts import BLIND_SPOTS, ChartName, Monitoring
+from services.monitoring.charts import BLIND_SPOTS, ChartName, Leading, Monitoring
 from services.monitoring.span import Span
 
-__all__ = ["BLIND_SPOTS", "ChartName", "Monitoring", "Span"]
+__all__ = ["BLIND_SPOTS", "ChartName", "Leading", "Monitoring", "Span"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
@@ -70,11 +70,22 @@ MARKED_KINDS = (
 )
 MOST_OWN_REQUESTS = 20_000
 MOST_NAMED = 6
+MOST_DRAWN = 12
+"""Lines that can still be told apart in one chart."""
 FLOWS_WITHIN = timedelta(minutes=5)
 """Rows arrive on Azure within about five minutes."""
 LAST_HOUR = timedelta(hours=1)
 AHEAD = timedelta(minutes=1)
 """Clocks differ: a container's may be a little ahead of ours."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leading:
+    """The services that are drawn where all of them would be too many lines to read."""
+
+    services: tuple[str, ...]
+    of: int
+    """How many sent telemetry in the range."""
 
 
 class Monitoring:
@@ -103,12 +114,23 @@ class Monitoring:
 
     # Charts
 
-    def chart(self, name: ChartName, span: Span, *, services: Sequence[str] = (), include_ours: bool = False) -> Table:
-        """The rows of one chart; equal questions of several people are asked once. `Table.query` is what ran."""
+    def chart(
+        self,
+        name: ChartName,
+        span: Span,
+        *,
+        services: Sequence[str] = (),
+        include_ours: bool = False,
+        together: bool = False,
+    ) -> Table:
+        """The rows of one chart; equal questions of several people are asked once. `Table.query` is what ran.
+
+        `together` asks once for all the services instead of for each: what is drawn as one needs no more.
+        """
         chosen = tuple(sorted(services))
         front_end = self._may_have_log(chosen)
         return self._live.shared(
-            ("chart", name, span, chosen, include_ours, front_end),
+            ("chart", name, span, chosen, include_ours, front_end, together),
             lambda: self._logs().ask(
                 name,
                 services=chosen,
@@ -117,23 +139,34 @@ class Monitoring:
                 step=span.step,
                 include_ours=include_ours,
                 front_end=front_end,
+                together=together,
             ),
             what="The telemetry",
             deadline=KQL_DEADLINE_SECONDS,
         )
+
+    def leading(self, span: Span, *, by: Literal["n", "p95"], include_ours: bool = False) -> Leading | None:
+        """The services that a chart of all of them draws: with the most requests, or the slowest; None = every one."""
+        if self._webservices.count() <= MOST_DRAWN:
+            return None
+        rows = self.chart("service_summary", span, include_ours=include_ours).dicts()
+        if len(rows) <= MOST_DRAWN:
+            return None
+        ranked = sorted(rows, key=lambda row: (-(row[by] or 0.0), row["Service"]))
+        return Leading(services=tuple(str(row["Service"]) for row in ranked[:MOST_DRAWN]), of=len(rows))
 
     def errors(self, span: Span, *, services: Sequence[str] = (), include_ours: bool = False) -> Table:
         """The chart `errors_by_code`, with our own failed probes and tests as Source `probe` and `test` when asked for.
 
         Those come from our record, which has what telemetry cannot see; their telemetry rows are left out.
         """
-        table = self.chart("errors_by_code", span, services=services)
+        table = self.chart("errors_by_code", span, services=services, together=len(services) != 1)
         return _joined(table, own_requests.failures(self._own(span, services), span)) if include_ours else table
 
     def latency_split(self, span: Span, *, services: Sequence[str] = ()) -> Table:
         """Time in `run()` and the rest, each row with its Source and n: `front end`, `container` (the total alone),
         `probe` and `test` (by the header of their answers, the network to this desk included)."""
-        table = self.chart("latency_split", span, services=services)
+        table = self.chart("latency_split", span, services=services, together=len(services) != 1)
         return _joined(table, own_requests.split(self._own(span, services), span))
 
     def blind_spot(self, name: ChartName, services: Sequence[str] = ()) -> str:

@@ -74,19 +74,26 @@ def kusto_check() -> Iterator[KustoCheck]:
     check.process.communicate(timeout=20)
 
 
+VARIANTS: tuple[tuple[tuple[str, ...], bool, dict[str, bool]], ...] = (
+    ((), False, {}),
+    (("wine-prod", "it's"), True, {"include_ours": True}),
+    ((), True, {"together": True}),
+)
+
+
 @pytest.mark.parametrize("source", ["local", "azure"])
 def test_every_query_means_what_its_header_says(kusto_check: KustoCheck, source: queries.Source) -> None:
     names = queries.names()
     texts = [
-        queries.render(name, source=source, services=services, include_ours=ours, front_end=log, **RANGE)
+        queries.render(name, source=source, services=services, front_end=log, **ways, **RANGE)
         for name in names
-        for services, ours, log in (((), False, False), (("wine-prod", "it's"), True, True))
+        for services, log, ways in VARIANTS
     ]
 
     verdicts = kusto_check(*texts, azure=source == "azure")
 
     for number, verdict in enumerate(verdicts):
-        query = queries.load(names[number // 2])
+        query = queries.load(names[number // len(VARIANTS)])
         assert verdict["errors"] == [], f"{query.name}: {verdict['errors']}"
         assert [tuple(column) for column in verdict["columns"]] == list(query.columns), query.name
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from services.azuremonitor.client import LogAnalytics
+from services.azuremonitor.queries import TOGETHER
 from tests.local_workspace.insights_process import InsightsProcess, scoring_call
 from tests.services.front_end_lines import access, scale, write_log
 from tests.services.test_azuremonitor_client import SOFT, Call, timeout_of
@@ -128,6 +129,20 @@ def test_without_the_log_refusals_are_not_seen_and_nothing_is_made_up(logs: LogA
             (200, "success whose body is an error", "container"): 1,
         }
     )
+
+
+def test_several_services_asked_together_are_the_sum_of_each(logs: LogAnalytics) -> None:
+    each = logs.ask("errors_by_code", **SPAN)
+    together = logs.ask("errors_by_code", together=True, **SPAN)
+
+    summed: Counter[tuple[object, ...]] = Counter()
+    for row in each.dicts():
+        summed[(row["TimeGenerated"], row["Code"], row["Failure"], row["Source"])] += row["n"]
+    assert len({row["Service"] for row in each.dicts()}) > 1
+    assert {row["Service"] for row in together.dicts()} == {TOGETHER}
+    assert summed == {
+        (row["TimeGenerated"], row["Code"], row["Failure"], row["Source"]): row["n"] for row in together.dicts()
+    }
 
 
 def test_our_own_refused_probe_is_left_out_unless_asked_for(logs: LogAnalytics) -> None:

@@ -18,7 +18,7 @@ from services.azuremonitor.client import LogAnalytics
 from services.bundles import Bundles
 from services.errors import Forbidden, Invalid, NotFound
 from services.live import Live
-from services.monitoring import Monitoring, Span
+from services.monitoring import Monitoring, Span, charts
 from services.planning.wanted import Wanted, digest
 from services.probes import Probes
 from services.probing import Attempt, Purpose
@@ -172,6 +172,24 @@ def test_our_own_failures_join_the_chart_once_from_our_record(desk: Desk) -> Non
         (503, "test"): 1,
     }
     assert str(with_ours.frame()["n"].dtype) == "Int64"
+
+
+def test_of_too_many_services_a_chart_draws_those_with_the_most_requests_or_the_slowest(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.service("wine")
+    desk.service("iris")
+    assert desk.monitoring.leading(SPAN, by="n") is None
+
+    monkeypatch.setattr(charts, "MOST_DRAWN", 1)
+
+    leading = desk.monitoring.leading(SPAN, by="n")
+    assert leading is not None
+    assert (leading.services, leading.of) == (("wine",), 2)
+    slowest = desk.monitoring.leading(SPAN, by="p95")
+    # Both take as long: then by name.
+    assert slowest is not None
+    assert slowest.services == ("iris",)
 
 
 def test_the_front_ends_log_is_read_only_where_a_cluster_keeps_one(desk: Desk) -> None:
