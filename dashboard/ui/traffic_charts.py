@@ -43,8 +43,8 @@ class Chart:
     empty: str
     compares: tuple[Compare, ...] = ()
     """What else can be drawn beside it."""
-    leading_by: Literal["n", "p95"] | None = None
-    """By what the services are chosen that it draws, where all of them are too many; None = it draws them as one."""
+    is_per_service: bool = False
+    """Whether it draws a line per service: then only of the busiest, where nobody chose and all are too many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ ALL: tuple[Chart, ...] = (
         figure=rate,
         empty="No request arrived in this range: choose a longer one, or send a test request.",
         compares=COMPARISONS,
-        leading_by="n",
+        is_per_service=True,
     ),
     Chart(
         name="latency",
@@ -86,7 +86,7 @@ ALL: tuple[Chart, ...] = (
         figure=charts.latency,
         empty="No request arrived in this range, so there is no latency to show.",
         compares=COMPARISONS,
-        leading_by="p95",
+        is_per_service=True,
     ),
     Chart(
         name="errors_by_code",
@@ -102,7 +102,7 @@ ALL: tuple[Chart, ...] = (
         unit="dotted: busy ones",
         figure=charts.replicas,
         empty="No replica answered in this range.",
-        leading_by="n",
+        is_per_service=True,
     ),
     Chart(
         name="latency_split",
@@ -174,7 +174,7 @@ def _draw(chart: Chart, asked: Asked) -> None:
             with st.container(height=charts.HEIGHT, vertical_alignment="center", horizontal_alignment="center"):
                 st.markdown(f":material/show_chart: {_empty(chart, trust)}", width="content")
         if leading:
-            st.caption(f":material/filter_list: {_which(chart, leading)}")
+            st.caption(f":material/filter_list: {_which(leading)}")
         for sentence in _notes(chart, asked, frame):
             st.caption(f":material/visibility_off: {operation_words.escaped(sentence)}")
         monitoring_trust.line(trust, read_at=context.now(), seconds=table.took_seconds)
@@ -190,16 +190,15 @@ def _title(chart: Chart) -> None:
 
 def _leading(chart: Chart, asked: Asked) -> Leading | None:
     """Which services are drawn, where nobody chose and all of them would be mud."""
-    if asked.services or chart.leading_by is None:
+    if asked.services or not chart.is_per_service:
         return None
-    return context.services().monitoring.leading(asked.range_.span, by=chart.leading_by, include_ours=asked.ours)
+    return context.services().monitoring.leading(asked.range_.span, include_ours=asked.ours)
 
 
-def _which(chart: Chart, leading: Leading) -> str:
-    rank = "with the most requests" if chart.leading_by == "n" else "with the highest p95"
+def _which(leading: Leading) -> str:
     return (
-        f"Drawn are the {len(leading.services)} of {leading.of:,} services {rank} in this range: choose others above, "
-        "all of them are in the figures below."
+        f"Drawn are the {len(leading.services)} of {leading.of:,} services with the most requests in this range: choose "
+        "others above, all of them are in the figures below."
     )
 
 

@@ -24,6 +24,7 @@ from services.testing import Testing
 from services.webservices import ListedService, Webservices
 
 ChartName = Literal[
+    "busiest",
     "request_rate",
     "latency",
     "errors_by_code",
@@ -145,15 +146,14 @@ class Monitoring:
             deadline=KQL_DEADLINE_SECONDS,
         )
 
-    def leading(self, span: Span, *, by: Literal["n", "p95"], include_ours: bool = False) -> Leading | None:
-        """The services that a chart of all of them draws: with the most requests, or the slowest; None = every one."""
+    def leading(self, span: Span, *, include_ours: bool = False) -> Leading | None:
+        """The services that a chart of all of them draws, those with the most requests; None = every one."""
         if self._webservices.count() <= MOST_DRAWN:
             return None
-        rows = self.chart("service_summary", span, include_ours=include_ours).dicts()
+        rows = self.chart("busiest", span, include_ours=include_ours).dicts()
         if len(rows) <= MOST_DRAWN:
             return None
-        ranked = sorted(rows, key=lambda row: (-(row[by] or 0.0), row["Service"]))
-        return Leading(services=tuple(str(row["Service"]) for row in ranked[:MOST_DRAWN]), of=len(rows))
+        return Leading(services=tuple(str(row["Service"]) for row in rows[:MOST_DRAWN]), of=len(rows))
 
     def errors(self, span: Span, *, services: Sequence[str] = (), include_ours: bool = False) -> Table:
         """The chart `errors_by_code`, with our own failed probes and tests as Source `probe` and `test` when asked for.

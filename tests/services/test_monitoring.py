@@ -174,22 +174,18 @@ def test_our_own_failures_join_the_chart_once_from_our_record(desk: Desk) -> Non
     assert str(with_ours.frame()["n"].dtype) == "Int64"
 
 
-def test_of_too_many_services_a_chart_draws_those_with_the_most_requests_or_the_slowest(
+def test_of_too_many_services_a_chart_draws_those_with_the_most_requests(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.service("wine")
     desk.service("iris")
-    assert desk.monitoring.leading(SPAN, by="n") is None
+    assert desk.monitoring.leading(SPAN) is None
 
     monkeypatch.setattr(charts, "MOST_DRAWN", 1)
 
-    leading = desk.monitoring.leading(SPAN, by="n")
+    leading = desk.monitoring.leading(SPAN)
     assert leading is not None
     assert (leading.services, leading.of) == (("wine",), 2)
-    slowest = desk.monitoring.leading(SPAN, by="p95")
-    # Both take as long: then by name.
-    assert slowest is not None
-    assert slowest.services == ("iris",)
 
 
 def test_the_front_ends_log_is_read_only_where_a_cluster_keeps_one(desk: Desk) -> None:
