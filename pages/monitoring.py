@@ -50,4 +50,5 @@ if view == OBJECTIVES:
 monitoring_blind.show(chosen)
 monitoring_verdicts.legend(events, drawn_before=traffic_charts.drawn(traffic_charts.ALL[0]), every=every)
 traffic_charts.grid(traffic_charts.ALL, asked, every=every)
+traffic_charts.wait_for_first(asked)
 monitoring_figures.table(context.services(), range_, chosen, ours=ours)

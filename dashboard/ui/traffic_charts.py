@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -24,6 +25,7 @@ from dashboard.ui import (
     ranges,
 )
 from services.azuremonitor.tables import Table
+from services.errors import DeskError
 from services.monitoring import ChartName, Leading
 from services.monitoring.trust import Trust
 from services.monitoring.versions import labelled
@@ -136,6 +138,18 @@ def grid(shown: Sequence[Chart], asked: Asked, *, every: str | None = None) -> N
 def card(chart: Chart, asked: Asked, *, every: str | None = None) -> None:
     """Draw one chart; with `every` it asks again by itself, and only it is drawn anew."""
     st.fragment(_draw, parallel=True, run_every=every)(chart, asked)
+
+
+def wait_for_first(asked: Asked) -> None:
+    """Wait until the first chart has its answer: what stands beneath the charts must not take its time from them.
+
+    It is the question that the chart asks anyway, and one answer serves both.
+    """
+    chart = ALL[0]
+    # Where there is no answer, the chart itself says why.
+    with suppress(DeskError):
+        leading = _leading(chart, asked)
+        _ask(chart, replace(asked, services=leading.services) if leading else asked)
 
 
 def bands(range_: ranges.Range, services: Sequence[str]) -> tuple[charts.Band, ...]:
