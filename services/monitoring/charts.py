@@ -71,8 +71,8 @@ MARKED_KINDS = (
 )
 MOST_OWN_REQUESTS = 20_000
 MOST_NAMED = 6
-MOST_DRAWN = 12
-"""Lines that can still be told apart in one chart."""
+MOST_DRAWN = 6
+"""Lines that can still be told apart, and whose names leave the chart its room."""
 FLOWS_WITHIN = timedelta(minutes=5)
 """Rows arrive on Azure within about five minutes."""
 LAST_HOUR = timedelta(hours=1)
