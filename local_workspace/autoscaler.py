@@ -9,19 +9,18 @@ from __future__ import annotations
 import json
 import logging
 import math
-import threading
 import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from local_workspace.every_second import TICK_SECONDS, EverySecond
 from local_workspace.scoring.interface import DeploymentStatus, Scoring
 from local_workspace.state import State
 
 log = logging.getLogger(__name__)
 
-TICK_SECONDS = 1.0
 QUIET_SECONDS = 60.0
 """Replicas are taken away only when none of the last seconds wanted them."""
 
@@ -71,34 +70,30 @@ class Autoscaler:
         self._state = state
         self._scoring = scoring
         self._demands: dict[str, Demand] = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="autoscaler", daemon=True)
+        self._every_second = EverySecond(self._look, name="autoscaler")
 
     def start(self) -> None:
         """Begin to look."""
-        self._thread.start()
+        self._every_second.start()
 
     def close(self) -> None:
         """Look no more."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._every_second.close()
 
-    def _run(self) -> None:
-        while not self._stop.wait(TICK_SECONDS):
-            rows = self._state.rows(
-                "SELECT id, name, document FROM services WHERE compute_type = 'AKS' AND state = 'Healthy'"
-                " AND json_extract(document, '$.autoScaler.autoscaleEnabled')"
-            )
-            self._demands = {key: demand for key, demand in self._demands.items() if key in {row["id"] for row in rows}}
-            for row in rows:
-                try:
-                    self._look(row["id"], row["name"], json.loads(row["document"]))
-                except Exception:
-                    # One service that cannot be scaled must not keep the others from it.
-                    log.exception("Service %s could not be scaled", row["name"])
+    def _look(self) -> None:
+        rows = self._state.rows(
+            "SELECT id, name, document FROM services WHERE compute_type = 'AKS' AND state = 'Healthy'"
+            " AND json_extract(document, '$.autoScaler.autoscaleEnabled')"
+        )
+        self._demands = {key: demand for key, demand in self._demands.items() if key in {row["id"] for row in rows}}
+        for row in rows:
+            try:
+                self._scale(row["id"], row["name"], json.loads(row["document"]))
+            except Exception:
+                # One service that cannot be scaled must not keep the others from it.
+                log.exception("Service %s could not be scaled", row["name"])
 
-    def _look(self, key: str, name: str, document: Mapping[str, Any]) -> None:
+    def _scale(self, key: str, name: str, document: Mapping[str, Any]) -> None:
         scaler, now = document["autoScaler"], time.monotonic()
         demand = self._demands.get(key)
         if demand is not None and now - demand.at < scaler["refreshPeriodInSeconds"] - TICK_SECONDS / 2:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from local_workspace.every_second import EverySecond
 from local_workspace.identity import Identity
 from local_workspace.scoring.front_end.access_log import AccessLine
 from local_workspace.scoring.interface import Scoring
@@ -24,7 +24,6 @@ from local_workspace.state import State
 
 log = logging.getLogger(__name__)
 
-TICK_SECONDS = 1.0
 SCALE_SECONDS = 10.0
 LINES_AT_ONCE = 200
 """Turning so many lines into one message keeps the front end from its callers for well under a millisecond."""
@@ -76,28 +75,15 @@ class ContainerInsights:
         self._served: dict[str, Served] = {}
         self._rows: list[dict[str, Any]] = []
         self._next_scale = 0.0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="container-insights", daemon=True)
+        self._every_second = EverySecond(self._look, name="container-insights", at_end=self._look)
 
     def start(self) -> None:
         """Begin to collect."""
-        self._thread.start()
+        self._every_second.start()
 
     def close(self) -> None:
         """Write what waits, then collect no more."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        stopping = False
-        while not stopping:
-            stopping = self._stop.wait(TICK_SECONDS)
-            try:
-                self._look()
-            except Exception:
-                # What could not be collected now is collected a second later.
-                log.exception("The containers' logs could not be collected")
+        self._every_second.close()
 
     def _look(self) -> None:
         lines = self._fetch()

@@ -44,6 +44,9 @@ REFUSED = [
 LOST = 3
 """Calls the front end logged and whose telemetry never came."""
 
+REFUSED_ALONE = 4
+"""Calls of a service that answers nobody: its container sends nothing."""
+
 
 def sent() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """What the containers sent, and what the front end logged."""
@@ -84,6 +87,7 @@ def sent() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
             request_id="iris-1",
         )
     )
+    lines += [access("plum", at=AT, status=401, request_id=f"plum-{n}", reason="bad key") for n in range(REFUSED_ALONE)]
     lines += [scale("wine", at=AT + timedelta(seconds=10 * n), replicas=2, busy=n, waiting=n) for n in range(3)]
     return items, lines
 
@@ -180,6 +184,13 @@ def test_every_call_arrived_once(logs: LogAnalytics) -> None:
     assert summary["wine"]["firstError"] == AT
 
 
+def test_the_busiest_are_counted_by_what_arrived(logs: LogAnalytics) -> None:
+    found = logs.ask("busiest", start=START, end=END).dicts()
+
+    arrived = len(IN_BOTH) + 1 + len(REFUSED) + LOST
+    assert [(row["Service"], row["n"]) for row in found] == [("wine", arrived), ("plum", REFUSED_ALONE), ("iris", 2)]
+
+
 def test_the_log_tells_run_from_the_rest(logs: LogAnalytics) -> None:
     rows = {(row["Service"], row["Source"]): row for row in logs.ask("latency_split", **SPAN).dicts()}
 
@@ -223,5 +234,5 @@ def test_a_persons_query_may_name_the_front_ends_log(logs: LogAnalytics) -> None
     refused = logs.console("FrontEnd | where Code == 401 | count", start=START, end=END)
     scaled = logs.console("Scale | summarize max(Replicas), avg(TargetUtilization)", start=START, end=END)
 
-    assert refused.rows == ((3,),)
+    assert refused.rows == ((3 + REFUSED_ALONE,),)
     assert scaled.rows == ((2, 70.0),)
