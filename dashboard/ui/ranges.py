@@ -125,7 +125,12 @@ def back() -> None:
 
 def _go_back() -> None:
     state = st.session_state
-    name, start, end = state[_EARLIER].pop()
+    earlier = state.get(_EARLIER)
+    if not earlier:
+        # A choice by hand in the same run came first and forgot the way back: it leads to where everybody begins.
+        state["range"] = DEFAULT
+        return
+    name, start, end = earlier.pop()
     if name == CUSTOM:
         _make_custom(start, end)
     else:

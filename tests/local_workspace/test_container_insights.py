@@ -98,8 +98,12 @@ def test_every_call_is_in_the_log_with_its_reason(service: Any, local_workspace:
     base, path = f"http://{url.netloc}", url.path
     key = service.get_keys()[0]
 
+    answered: Counter[int] = Counter()
+
     def score(order: str, **more: Any) -> Any:
-        return call(base, path, body=order.encode(), **{"key": key, **more})
+        answer = call(base, path, body=order.encode(), **{"key": key, **more})
+        answered[answer.status] += 1
+        return answer
 
     measured = score('{"sleep": 0.05}', headers={"x-request-id": "measured", "x-ms-client-request-id": "app_p_1"})
     assert measured.status == 200
@@ -123,13 +127,18 @@ def test_every_call_is_in_the_log_with_its_reason(service: Any, local_workspace:
 
     wait_for(lambda: (499, "caller left") in reasons(), "the last line to arrive", 20)
     found = reasons()
+    logged: Counter[int] = Counter()
+    for (status, _), number in found.items():
+        logged[status] += number
+    # Where the machine is slow, a call that waits for the one before it may be out of time as well.
+    assert logged == answered + Counter({499: 1})
     assert {
         (401, "bad key"): 1,
         (502, "run() failed"): 1,
-        (504, "scoring timeout"): 1,
         (502, "replica died"): 1,
         (499, "caller left"): 1,
     }.items() <= found.items()
+    assert found[504, "scoring timeout"] >= 1
     assert found[503, "queue wait exceeded"] >= 1
     assert all(reason == "" for code, reason in found if code == 200)
     (line,) = [line for line in lines(local_workspace, service.name, "access") if line["request"] == "measured"]
@@ -199,15 +208,15 @@ def test_a_service_that_wants_more_replicas_than_there_is_room_for_says_so(
     def score(_: int) -> int:
         return call(f"http://{url.netloc}", url.path, body=b'{"sleep": 0.3}', key=key).status
 
-    def is_said() -> bool:
+    def said() -> dict[str, Any] | None:
         with ThreadPoolExecutor(6) as pool:
             list(pool.map(score, range(12)))
-        return any(line["reason"] for line in lines(local_workspace, name, "scale"))
+        # One more than there is room for waits, whatever the limit; the line before may be from when all were asked for.
+        found = [line for line in lines(local_workspace, name, "scale") if line["reason"] and line["desired"] == 2]
+        return found[-1] if found else None
 
-    wait_for(is_said, "a line that says what is missing", 60)
-    told = [line for line in lines(local_workspace, name, "scale") if line["reason"]][-1]
-    # One more than there is room for waits, whatever the limit.
-    assert (told["replicas"], told["desired"], told["most"], told["LogLevel"]) == (1, 2, 5, "WARNING")
+    told = wait_for(said, "a line that says what one replica waits for", 90)
+    assert (told["replicas"], told["most"], told["LogLevel"]) == (1, 5, "WARNING")
     assert told["reason"].startswith("0/1 nodes are available: 1 Insufficient cpu. Replicas hold 1.5 of 2 cores")
     document = local_workspace.mms("GET", f"/services/{name}").json()
     assert document["state"] == "Healthy"

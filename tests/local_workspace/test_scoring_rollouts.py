@@ -123,11 +123,12 @@ def test_a_late_start_times_the_operation_out_and_is_healthy_later(bench: Workbe
 
 def test_on_aks_the_liveness_probe_restarts_an_init_that_hangs(bench: Workbench) -> None:
     heard = Heard()
-    impatient = Liveness(initial_delay_seconds=1, period_seconds=1, failure_threshold=1)
-    rollout = bench.rollout("hangs", INIT_HANGS, compute_type="AKS", liveness=impatient, deploy_timeout_seconds=6.0)
+    # Time enough for the server to come to `init()` on a busy machine, twice.
+    impatient = Liveness(initial_delay_seconds=3, period_seconds=1, failure_threshold=1)
+    rollout = bench.rollout("hangs", INIT_HANGS, compute_type="AKS", liveness=impatient, deploy_timeout_seconds=12.0)
     bench.runtime.roll_out(rollout, heard)
 
-    assert heard.over.wait(20)
+    assert heard.over.wait(30)
     assert heard.end is not None
     assert heard.end[0] == "TimedOut"
     assert any("Liveness probe failed" in line for line in heard.lines)

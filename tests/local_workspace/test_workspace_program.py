@@ -237,6 +237,8 @@ def test_services_run_again_after_a_restart_and_nothing_is_left_by_a_kill(
     own_workspace.connection_file.unlink(missing_ok=True)
     own_workspace.start()
     assert own_workspace.wait_for_operation(operation_id)["state"] == "Succeeded"
+    # It may have succeeded before the kill: then the service is only being started again.
+    own_workspace.wait_for_state("kept", "Healthy")
     key = own_workspace.mms("POST", "/services/kept/listkeys").json()["primaryKey"]
     uri = own_workspace.mms("GET", "/services/kept").json()["scoringUri"]
 

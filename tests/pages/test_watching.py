@@ -423,3 +423,18 @@ def test_the_connection_is_tried_step_by_step(open_page: OpenPage) -> None:
     table = next(frame.value for frame in page.dataframe if "said" in frame.value)
     assert list(table["step"]) == ["Credential", "Workspace", "Services", "Models", "Compute", "Telemetry"]
     assert all("succeeded" in state[0] for state in table["state"]), table.to_string()
+
+
+def test_the_way_back_from_a_zoom_leads_to_the_last_hour_where_a_choice_by_hand_forgot_it(open_page: OpenPage) -> None:
+    page = open_page("monitoring", range="6h")
+    page.session_state["ranges-before"] = [("24h", None, None)]
+    page.run()
+    assert page.button(key="range-back").label == "Back to last 24 h"
+
+    # As when the browser sends a choice of the range and the press together.
+    page.button(key="range-back").click()
+    page.selectbox(key="range").select("7d")
+    page.run()
+
+    assert not page.exception
+    assert page.selectbox(key="range").value == "1h"
