@@ -119,19 +119,17 @@ def back() -> None:
         key="range-back",
         icon=":material/zoom_out:",
         on_click=_go_back,
+        args=earlier[-1],
         help="The range you zoomed in from.",
     )
 
 
-def _go_back() -> None:
+def _go_back(name: str, start: datetime | None, end: datetime | None) -> None:
+    """Go where the button says, also when a choice in the same run forgot the way back."""
     state = st.session_state
-    earlier = state.get(_EARLIER)
-    if not earlier:
-        # A choice by hand in the same run came first and forgot the way back: it leads to where everybody begins.
-        state["range"] = DEFAULT
-        return
-    name, start, end = earlier.pop()
-    if name == CUSTOM:
+    if earlier := state.get(_EARLIER):
+        earlier.pop()
+    if name == CUSTOM and start and end:
         _make_custom(start, end)
     else:
         state["range"] = name

@@ -425,7 +425,7 @@ def test_the_connection_is_tried_step_by_step(open_page: OpenPage) -> None:
     assert all("succeeded" in state[0] for state in table["state"]), table.to_string()
 
 
-def test_the_way_back_from_a_zoom_leads_to_the_last_hour_where_a_choice_by_hand_forgot_it(open_page: OpenPage) -> None:
+def test_the_way_back_from_a_zoom_leads_where_it_says_though_a_choice_by_hand_forgot_it(open_page: OpenPage) -> None:
     page = open_page("monitoring", range="6h")
     page.session_state["ranges-before"] = [("24h", None, None)]
     page.run()
@@ -437,4 +437,4 @@ def test_the_way_back_from_a_zoom_leads_to_the_last_hour_where_a_choice_by_hand_
     page.run()
 
     assert not page.exception
-    assert page.selectbox(key="range").value == "1h"
+    assert page.selectbox(key="range").value == "24h"
